@@ -1,0 +1,95 @@
+"""Events of one round in columns: what decoding makes and the fold reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOPICS: Final = ("clicks", "purchases")
+CLICKS: Final = 0
+PURCHASES: Final = 1
+
+CLICK_TYPES: Final = (
+    "page_view",
+    "view_item",
+    "search",
+    "add_to_cart",
+    "remove_from_cart",
+    "add_to_wishlist",
+    "begin_checkout",
+    "view_promotion",
+    "select_promotion",
+    "share",
+    "login",
+    "sign_up",
+)
+PURCHASE_TYPES: Final = ("purchase", "refund")
+EVENT_TYPES: Final = CLICK_TYPES + PURCHASE_TYPES
+
+#: String columns that an event may carry; item_id and item_category of purchases are in `lines`.
+STRING_COLUMNS: Final = (
+    "item_id",
+    "item_category",
+    "search_term",
+    "promotion_id",
+    "session_id",
+    "device",
+    "channel",
+    "country",
+    "region",
+    "city",
+    "transaction_id",
+    "coupon",
+)
+#: Amounts in int64 minor units of the reporting currency, and quantity in pieces.
+NUMBER_COLUMNS: Final = ("value", "discount", "price", "quantity")
+#: Marks an absent number.
+MISSING: Final = np.iinfo(np.int64).min
+#: `utc_offset` of an event that does not say where it happened (epoch milliseconds, or offset zero).
+NO_OFFSET: Final = np.iinfo(np.int16).min
+
+
+@dataclass(slots=True)
+class Strings:
+    """A dictionary-encoded string column: `codes` int32 (n,) into `values`, -1 where absent."""
+
+    codes: NDArray[np.int32]
+    values: list[str]
+
+
+@dataclass(slots=True)
+class Lines:
+    """Items of purchases and refunds, one entry a line; `event` int32 is the event's index."""
+
+    event: NDArray[np.int32]
+    item_id: Strings
+    item_category: Strings
+    price: NDArray[np.int64]
+    quantity: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class EventBatch:
+    """n accepted events: first all clicks, then all purchases, each in log order.
+
+    `at` is event time in epoch milliseconds; `utc_offset` minutes east of UTC or NO_OFFSET;
+    `id_hash` the CRC-32 of the event id; `offset` the source record's offset in its topic.
+    """
+
+    topic: NDArray[np.uint8]
+    type: NDArray[np.uint8]
+    at: NDArray[np.int64]
+    utc_offset: NDArray[np.int16]
+    id_hash: NDArray[np.uint32]
+    offset: NDArray[np.int64]
+    user: list[str]
+    event_id: list[str]
+    numbers: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    strings: dict[str, Strings] = field(default_factory=dict)
+    lines: Lines | None = None
+
+    def __len__(self) -> int:
+        return len(self.user)
