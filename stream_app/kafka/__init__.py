@@ -1,0 +1,1 @@
+"""Everything that talks to Kafka: transport, partition task, transactions, topics, a broker."""

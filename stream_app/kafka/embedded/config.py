@@ -1,0 +1,130 @@
+"""The embedded broker's settings: one node, small, quick to start, reachable from here only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"
+NODE = 1
+
+# Broker settings that do not depend on where it runs.
+FIXED: dict[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": str(NODE),
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # A forgotten topic must be an error here as it is in a real cluster.
+    "auto.create.topics.enable": "false",
+    # The internal topics: few partitions, because each costs start time, and a single copy.
+    "offsets.topic.num.partitions": "4",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # A worker that joins gets its partitions at once.
+    "group.initial.rebalance.delay.ms": "0",
+    # Replayed history carries old record times: by time, the broker would delete it at once.
+    "log.retention.ms": "-1",
+    # Larger than any event that is accepted, so that the worker meets it and reports it.
+    "message.max.bytes": str(16 * 2**20),
+    "replica.fetch.max.bytes": str(16 * 2**20),
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "num.recovery.threads.per.data.dir": "2",
+    "controlled.shutdown.max.retries": "1",
+    # After a crash the controller refuses the broker until the old session has run out.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+}
+
+JVM = (
+    "-XX:+UseParallelGC",
+    "-Xshare:auto",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+    "--enable-native-access=ALL-UNNAMED",
+)
+
+_LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
+<Configuration status="ERROR" shutdownHook="disable">
+  <Appenders>
+    <RollingFile name="file" fileName="{log}" filePattern="{log}.%i">
+      <PatternLayout pattern="%d{{ISO8601}} %p %m (%c{{1}})%n"/>
+      <Policies><SizeBasedTriggeringPolicy size="10 MB"/></Policies>
+      <DefaultRolloverStrategy max="2"/>
+    </RollingFile>
+  </Appenders>
+  <Loggers>
+    <Root level="{level}"><AppenderRef ref="file"/></Root>
+  </Loggers>
+</Configuration>
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things lie in a broker's data folder."""
+
+    root: Path
+
+    @property
+    def logs(self) -> Path:
+        """The partitions' data."""
+        return self.root / "data"
+
+    @property
+    def properties(self) -> Path:
+        return self.root / "server.properties"
+
+    @property
+    def log4j(self) -> Path:
+        return self.root / "log4j2.xml"
+
+    @property
+    def log(self) -> Path:
+        """What the broker logs (warnings and errors)."""
+        return self.root / "broker.log"
+
+    @property
+    def output(self) -> Path:
+        """What its processes print before logging is set up."""
+        return self.root / "output.log"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.root / "broker.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "lock"
+
+    @property
+    def formatted(self) -> bool:
+        return (self.logs / "meta.properties").exists()
+
+
+def write_config(layout: Layout, port: int, controller_port: int) -> None:
+    """Write server.properties and the log4j2 file; fresh at every start, as ports may change."""
+    settings = FIXED | {
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.quorum.voters": f"{NODE}@{HOST}:{controller_port}",
+        "log.dirs": str(layout.logs),
+    }
+    lines = "".join(f"{key}={value}\n" for key, value in settings.items())
+    layout.properties.write_text(lines)
+    layout.log4j.write_text(_LOG4J.format(log=layout.log, level="WARN"))
+
+
+def jvm_arguments(layout: Layout, heap: str) -> list[str]:
+    """Arguments of `java` before the class name; `heap` as in -Xmx: 512m, 1g."""
+    return [
+        f"-Xmx{heap}",
+        *JVM,
+        f"-Dlog4j2.configurationFile={layout.log4j.as_uri()}",
+    ]

@@ -1,0 +1,78 @@
+"""Whether a port is free, and whether a Kafka answers on it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stream_app.kafka.embedded.config import HOST
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the broker does: connections in TIME_WAIT do not count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def answers(bootstrap_servers: str, seconds: float = 5.0) -> bool:
+    """Whether a client gets the cluster's metadata within `seconds`.
+
+    Runs in a thread of its own, so that callers inside an event loop may ask as well.
+    """
+    answered: list[bool] = []
+
+    def ask() -> None:
+        answered.append(asyncio.run(_metadata(bootstrap_servers, seconds)))
+
+    with _quiet("aiokafka"):
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        thread.join(seconds + 1)
+    return bool(answered and answered[0])
+
+
+async def _metadata(bootstrap_servers: str, seconds: float) -> bool:
+    from aiokafka.client import AIOKafkaClient
+
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await asyncio.wait_for(client.bootstrap(), seconds)
+        return bool(client.cluster.brokers())
+    except Exception:
+        return False
+    finally:
+        await client.close()
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """A broker that is not there yet is expected here, not an error to log."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
