@@ -1,0 +1,64 @@
+# `make help` lists the targets. All of them set up .venv first, from the lock files.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The wheels and their hashes decide what is installed, not the settings of this machine's pip.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
+PYTEST := $(BIN)/python -m pytest
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
+SYSTEM_TESTS := $(wildcard tests/system)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit test-system check bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Start a Kafka, replay real shop data, watch tags change
+	@$(BIN)/stream-app demo
+
+test: $(VENV)/.dev ## Run all tests, those against a real Kafka last
+	@$(PYTEST) tests/unit $(SYSTEM_TESTS)
+
+test-unit: $(VENV)/.dev ## Run the tests that need no Kafka
+	@$(PYTEST) tests/unit
+
+test-system: $(VENV)/.dev ## Run the tests against a real Kafka
+	@$(PYTEST) tests/system
+
+check: $(VENV)/.dev ## Lint, format, types, import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.dev ## Measure throughput, latency, restoring and memory
+	@$(BIN)/python -m bench
+
+lock: ## Choose the newest versions anew and write the lock files (needs uv)
+	$(LOCK) --upgrade --extra dev -o requirements-dev.lock
+	$(LOCK) --extra build --extra demo -c requirements-dev.lock -o requirements-demo.lock
+	$(LOCK) -c requirements-dev.lock -o requirements.lock
+
+clean: ## Remove .venv, caches and the demo's data
+	rm -rf $(VENV) .broker .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
+		.ruff_cache dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is newer than what it was made from, so a second run starts at once.
+$(BIN)/python:
+	@sh scripts/venv $(VENV)
+
+$(VENV)/.demo: requirements-demo.lock pyproject.toml | $(BIN)/python
+	@test -e $(VENV)/.dev || { \
+		echo "Installing what the demo needs (once; about 250 MB)"; \
+		$(PIP) install --require-hashes -r requirements-demo.lock; }
+	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what the demo and the tests need (once; about 300 MB)"
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
+	@touch $@ $(VENV)/.demo
