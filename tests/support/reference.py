@@ -1,0 +1,239 @@
+"""Brute-force reference of features and rules: keeps every raw event and rescans all at each look.
+
+Written from the documented meaning only, so that a shared misunderstanding can't hide. It knows
+neither rows nor panes' rings nor batches, and takes events that decoding would accept.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from support.reference_events import CLICKS, OF_LINES, PURCHASES, Event, Shop
+from support.reference_rules import names, truth
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+REMEMBERED_IDS = 32
+SESSION_GAP = 30 * 60_000
+SLOTS = {"top": 8, "usual": 3}
+USUAL_HALF_LIFE = 30 * DAY
+
+Entry = Mapping[str, Any]
+Declaration = Mapping[str, Any]
+
+
+class Reference:
+    """Every event of every user, in log order of its topic.
+
+    `rank` orders texts whose decayed weights tie when a slot must be given up (the program uses
+    dictionary codes, which the reference can't know).
+    """
+
+    def __init__(self, catalogue: Mapping[str, Any], rank: Callable[[str], Any] = str) -> None:
+        self.declared: dict[str, Declaration] = catalogue.get("features") or {}
+        self.rules: dict[str, Declaration] = catalogue.get("tags") or {}
+        self.shop = Shop.of(catalogue.get("shop") or {})
+        self.rank = rank
+        self.log: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
+        self._ids: dict[tuple[str, str], deque[int]] = defaultdict(
+            lambda: deque(maxlen=REMEMBERED_IDS)
+        )
+
+    def add(self, topic: str, event: Mapping[str, Any]) -> bool:
+        """Append an event to its topic's log; False for a duplicate, which changes nothing."""
+        user, happened = event["user_id"], Event(event, self.shop)
+        recent = self._ids[user, topic]
+        if happened.id_hash in recent:
+            return False
+        recent.append(happened.id_hash)
+        self.log[user][topic].append(happened)
+        return True
+
+    def features(self, user: str, now_ms: int) -> dict[str, Any]:
+        """Every declared feature: float, text, [(text, share), …] by weight, or None if missing."""
+        found: dict[str, Any] = {}
+        for name in self.declared:
+            self._feature(name, user, now_ms, found)
+        return found
+
+    def tags(self, user: str, now_ms: int) -> dict[str, Any]:
+        """Tags that hold at `now_ms`: True or the value; only tags that `stateless` names."""
+        values = self.features(user, now_ms)
+        held: dict[str, Any] = {}
+        for name in self.stateless():
+            rule = self.rules[name]
+            if "when" in rule and truth(rule["when"], values):
+                held[name] = True
+            for value, condition in rule.get("values", {}).items():
+                if truth(condition, values):
+                    held[name] = value
+                    break
+        return held
+
+    def stateless(self) -> list[str]:
+        """Tags that a look at the features alone decides: no hold, until, expires, or list."""
+        memory = {"until", "hold", "expires", "list"}
+        return [name for name, rule in self.rules.items() if not memory & rule.keys()]
+
+    def decayed(self, name: str, user: str) -> dict[str, float]:
+        """Texts in the slots of a `top` or `usual` feature with weights on a scale of their own."""
+        declaration = self.declared[name]
+        kind = "top" if "top" in declaration else "usual"
+        text = declaration["of"] if kind == "top" else declaration["usual"]
+        half_life = span(declaration["half_life"]) if kind == "top" else USUAL_HALF_LIFE
+        selector = declaration["top"] if kind == "top" else declaration.get("from", "clicks")
+        return self._slots(list(self._chosen(user, selector)), text, half_life, declaration)
+
+    def _feature(self, name: str, user: str, now: int, found: dict[str, Any]) -> Any:
+        if name not in found:
+            found[name] = self._compute(name, self.declared[name], user, now, found)
+        return found[name]
+
+    def _compute(
+        self, name: str, declaration: Declaration, user: str, now: int, found: dict[str, Any]
+    ) -> Any:
+        kind = next(iter(declaration))
+        match kind:
+            case "ratio":
+                above, below = (self._feature(n, user, now, found) for n in declaration["ratio"])
+                return None if above is None or not below else above / below
+            case "tenure":
+                unit = DAY if declaration["tenure"] == "days" else HOUR
+                times = [e.at for log in self.log[user].values() for e in log]
+                return (now - min(times)) / unit if times else None
+            case "top":
+                slots = self.decayed(name, user)
+                total = sum(slots.values())
+                ordered = sorted(slots.items(), key=lambda slot: -slot[1])
+                return [(text, weight / total) for text, weight in ordered]
+            case "usual":
+                slots = self.decayed(name, user)
+                return max(slots, key=lambda text: slots[text]) if slots else None
+            case "last":
+                return self._last(user, declaration)
+        return self._windowed(kind, declaration, user, now)
+
+    def _windowed(self, kind: str, declaration: Declaration, user: str, now: int) -> Any:
+        selector, _, text = str(declaration[kind]).partition(".")
+        if isinstance(declaration[kind], list):
+            selector, text = declaration[kind], ""
+        chosen = list(self._chosen(user, selector))
+        if kind == "sessions":
+            chosen = starts(chosen)
+        inside = [e for e in chosen if within(declaration.get("window", "all"), e.at, now)]
+        where = declaration.get("where")
+        matching = [(e, entries) for e in inside if (entries := matches(e, where)) is not None]
+        match kind:
+            case "count" | "sessions":
+                return float(len(matching))
+            case "active_days":
+                return float(len({e.at // DAY for e, _ in matching}))
+            case "share":
+                return len(matching) / len(inside) if inside else None
+            case "hours_since":
+                return (now - max(e.at for e, _ in matching)) / HOUR if matching else None
+            case "distinct":
+                held = (entry.get(text) for e, es in matching for entry in holders(e, text, es))
+                return float(len({value for value in held if value is not None}))
+        return self._of_numbers(kind, text, matching)
+
+    def _of_numbers(
+        self, kind: str, text: str, matching: list[tuple[Event, list[Entry]]]
+    ) -> float | None:
+        numbers: list[Decimal] = [
+            number
+            for event, entries in matching
+            for holder in holders(event, text, entries)
+            if (number := event.number(text, holder)) is not None
+        ]
+        if kind == "sum":
+            return float(sum(numbers, Decimal(0)))
+        if not numbers:
+            return None
+        return float(max(numbers)) if kind == "max" else float(sum(numbers) / len(numbers))
+
+    def _last(self, user: str, declaration: Declaration) -> str | None:
+        text = declaration["last"]
+        carrying = [
+            (e.at, e.id_hash, e.raw[text])
+            for e in self._chosen(user, declaration.get("from", "any"))
+            if e.raw.get(text) is not None
+        ]
+        return str(max(carrying)[2]) if carrying else None
+
+    def _slots(
+        self, events: list[Event], text: str, half_life: int, declaration: Declaration
+    ) -> dict[str, float]:
+        slots: dict[str, float] = {}
+        size = SLOTS["top" if "top" in declaration else "usual"]
+        weights = declaration.get("weights", {})
+        for event in events:
+            for entry in matches(event, declaration.get("where")) or []:
+                value = (entry if text in OF_LINES else event.raw).get(text)
+                if value is None:
+                    continue
+                if value not in slots and len(slots) == size:
+                    del slots[min(slots, key=lambda held: (slots[held], self.rank(held)))]
+                age = (event.at - events[0].at) / half_life
+                slots[value] = slots.get(value, 0.0) + weights.get(event.type, 1) * 2.0**age
+        return slots
+
+    def _chosen(self, user: str, selector: str | list[str]) -> Iterator[Event]:
+        """Events of `selector`: all clicks in log order, then all purchases in log order."""
+        types = types_of(selector)
+        for topic in ("clicks", "purchases"):
+            yield from (e for e in self.log[user][topic] if e.type in types)
+
+
+def types_of(selector: str | list[str]) -> list[str]:
+    """Event types that a selector stands for."""
+    if isinstance(selector, list):
+        return selector
+    groups = {"any": CLICKS + PURCHASES, "clicks": CLICKS, "purchases": PURCHASES}
+    return groups.get(selector, [selector])
+
+
+def span(text: str) -> int:
+    """Milliseconds of a duration such as 24h or 7d."""
+    return int(text[:-1]) * {"m": 60_000, "h": HOUR, "d": DAY}[text[-1]]
+
+
+def within(window: str, at: int, now: int) -> bool:
+    """Is `at` in the current pane or one of those before it that the window has?"""
+    if window == "all":
+        return True
+    count, unit = int(window[:-1]), window[-1]
+    if unit == "h":
+        return at // HOUR > now // HOUR - count
+    if count <= 31:
+        return at // DAY > now // DAY - count
+    return at // DAY // 3 > now // DAY // 3 - count // 3
+
+
+def matches(event: Event, where: str | None) -> list[Entry] | None:
+    """Entries (lines, or the click itself) that `where` admits; None if it stops the event."""
+    entries = list(event.entries())
+    if where is None:
+        return entries
+    if names(where) & OF_LINES and entries:
+        return [e for e in entries if truth(where, event.environment(e))] or None
+    return entries if truth(where, event.environment(None)) else None
+
+
+def holders(event: Event, text: str, entries: list[Entry]) -> list[Entry]:
+    """What carries the field `text`: each entry for item fields, else the event once."""
+    return entries if text in OF_LINES else [event.raw]
+
+
+def starts(clicks: list[Event]) -> list[Event]:
+    """Clicks that begin a session: the first, and those 30 minutes after all that came before."""
+    beginning: list[Event] = []
+    latest: int | None = None
+    for event in clicks:
+        if latest is None or event.at - latest > SESSION_GAP:
+            beginning.append(event)
+        latest = event.at if latest is None else max(latest, event.at)
+    return beginning
