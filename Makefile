@@ -52,13 +52,13 @@ $(BIN)/python:
 
 $(VENV)/.demo: requirements-demo.lock pyproject.toml | $(BIN)/python
 	@test -e $(VENV)/.dev || { \
-		echo "Installing what the demo needs (once; about 250 MB)"; \
+		echo "Installing what the demo needs (once; about 200 MB)"; \
 		$(PIP) install --require-hashes -r requirements-demo.lock; }
 	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
-	@echo "Installing what the demo and the tests need (once; about 300 MB)"
+	@echo "Installing what the demo and the tests need (once; about 240 MB)"
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.demo

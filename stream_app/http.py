@@ -1,0 +1,98 @@
+"""The worker's HTTP port: /metrics, /livez and /readyz."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from stream_app.health import Condition, Health
+from stream_app.metrics import Metrics
+
+INDEX: Final = """\
+stream_app
+  /metrics  what happens, for Prometheus
+  /livez    200 while work makes progress; 503 means restart me
+  /readyz   200 while connected, assigned and restored
+"""
+CLOSE_SECONDS: Final = 2.0
+
+
+class PortTaken(Exception):
+    """The address is in use or not ours; the message says what to change."""
+
+
+def make_app(metrics: Metrics, health: Health, now: Callable[[], int]) -> web.Application:
+    """The pages. `now` returns epoch milliseconds."""
+
+    async def index(_: web.Request) -> web.Response:
+        return web.Response(text=INDEX)
+
+    async def exposition(_: web.Request) -> web.Response:
+        ready = all(condition.holds for condition in health.ready())
+        metrics.set("ready", ready)
+        return web.Response(
+            body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    async def livez(_: web.Request) -> web.Response:
+        return _report([health.live(now())])
+
+    async def readyz(_: web.Request) -> web.Response:
+        return _report(health.ready())
+
+    app = web.Application()
+    app.router.add_get("/", index)
+    app.router.add_get("/metrics", exposition)
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    return app
+
+
+def _report(conditions: Sequence[Condition]) -> web.Response:
+    ok = all(condition.holds for condition in conditions)
+    body = {
+        "ok": ok,
+        "conditions": {c.name: {"ok": c.holds, "detail": c.detail} for c in conditions},
+    }
+    return web.json_response(body, status=200 if ok else 503)
+
+
+class HttpServer:
+    """Serves an application on one address between `start` and `stop`."""
+
+    def __init__(self, app: web.Application, host: str, port: int) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_SECONDS)
+        self._host, self._port = host, port
+
+    @property
+    def port(self) -> int:
+        """The port in use; another than the one asked for when that was 0."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listens. Raises PortTaken when the address cannot be used."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise PortTaken(self._refusal(error)) from error
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Closes the port; requests that are under way get two seconds."""
+        await self._runner.cleanup()
+
+    def _refusal(self, error: OSError) -> str:
+        where = f"{self._host}:{self._port}"
+        if error.errno == errno.EADDRINUSE:
+            return (
+                f"{where} is in use by another program; set STREAM_APP_HTTP_PORT to a free port, "
+                "or to 0 for any"
+            )
+        return f"cannot listen on {where}: {error.strerror or error}; see STREAM_APP_HTTP_HOST"

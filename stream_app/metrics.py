@@ -1,0 +1,176 @@
+"""Every metric, declared once. Names are without their prefix `stream_app_`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import HistogramMetricFamily, Metric
+
+PREFIX: Final = "stream_app_"
+#: The tag label of a tag that the current catalogue does not declare.
+OTHER: Final = "(other)"
+
+Found = TypeVar("Found")
+
+ROUND_SECONDS: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+DELAY_SECONDS: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0, 3600.0)
+RESTORE_SECONDS: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+SIZES: Final = (1.0, 10.0, 100.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 20_000.0, 50_000.0)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One row of the table below; `buckets` are upper bounds, for histograms only."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+TABLE: Final = (
+    Declared("events", "counter", "Events read from an input topic.", ("topic",)),
+    Declared("rejected", "counter", "Events refused and sent to dead letters.", ("reason",)),
+    Declared("duplicates", "counter", "Events dropped because their id was seen.", ("topic",)),
+    Declared("tag_changes", "counter", "Committed changes of tags.", ("tag", "action")),
+    Declared("transactions", "counter", "Transactions by how they ended.", ("outcome",)),
+    Declared("rebalances", "counter", "Assignments of partitions received."),
+    Declared("reconnects", "counter", "Times that the brokers were lost and tried again."),
+    Declared("catalogue_reload_failures", "counter", "Catalogue files refused while running."),
+    Declared("lag", "gauge", "Records of an input not yet committed.", ("topic", "partition")),
+    Declared("queued", "gauge", "Records waiting in memory for the next round.", ("partition",)),
+    Declared("users", "gauge", "Profiles held in memory.", ("partition",)),
+    Declared(
+        "partition_time_seconds",
+        "gauge",
+        "Time that a partition has reached, seconds since 1970.",
+        ("partition",),
+    ),
+    Declared(
+        "dead_letter_ratio",
+        "gauge",
+        "Share of refused events in the current run; the process stops at dead_letter_share.",
+        ("partition",),
+    ),
+    Declared("ready", "gauge", "1 when /readyz answers 200."),
+    Declared("catalogue", "gauge", "1, labelled with the catalogue in use.", ("revision",)),
+    Declared("build", "gauge", "1, labelled with what runs.", ("version", "python", "faust")),
+    Declared("batch_size", "histogram", "Events in a round.", buckets=SIZES),
+    Declared(
+        "batch_seconds",
+        "histogram",
+        "Time of a round's decoding, folding and deciding.",
+        buckets=ROUND_SECONDS,
+    ),
+    Declared(
+        "transaction_seconds",
+        "histogram",
+        "Time from first send to end of commit.",
+        buckets=ROUND_SECONDS,
+    ),
+    Declared(
+        "event_to_change_seconds",
+        "histogram",
+        "From the event's Kafka timestamp to the commit of the change that it caused.",
+        buckets=DELAY_SECONDS,
+    ),
+    Declared(
+        "restore_seconds", "histogram", "Time of a partition's restoring.", buckets=RESTORE_SECONDS
+    ),
+)
+
+
+class UndeclaredMetric(KeyError):
+    """A metric that the table does not have, or one used as another kind."""
+
+
+class Histogram:
+    """Counts of values below bounds; takes whole arrays, which prometheus_client's does not."""
+
+    def __init__(self, declared: Declared) -> None:
+        self._declared = declared
+        self._bounds = np.asarray(declared.buckets)
+        self._counts = np.zeros(len(declared.buckets) + 1, np.int64)
+        self._sum = 0.0
+
+    def observe(self, values: ArrayLike) -> None:
+        """Adds one value or an array of them."""
+        array = np.atleast_1d(np.asarray(values, np.float64))
+        places = np.searchsorted(self._bounds, array, side="left")
+        self._counts += np.bincount(places, minlength=len(self._counts))
+        self._sum += float(array.sum())
+
+    def collect(self) -> Iterator[Metric]:
+        bounds = [*map(str, self._declared.buckets), "+Inf"]
+        totals = np.cumsum(self._counts).tolist()
+        name, text = PREFIX + self._declared.name, self._declared.help
+        yield HistogramMetricFamily(
+            name, text, buckets=list(zip(bounds, totals, strict=True)), sum_value=self._sum
+        )
+
+
+class Metrics:
+    """The metrics of one process, in the registry that is given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        self._tags: frozenset[str] = frozenset()
+        for declared in TABLE:
+            self._declare(declared)
+
+    def _declare(self, declared: Declared) -> None:
+        name, text, labels = PREFIX + declared.name, declared.help, declared.labels
+        if declared.kind == "counter":
+            self._counters[declared.name] = Counter(name, text, labels, registry=self.registry)
+        elif declared.kind == "gauge":
+            self._gauges[declared.name] = Gauge(name, text, labels, registry=self.registry)
+        else:
+            histogram = self._histograms[declared.name] = Histogram(declared)
+            self.registry.register(histogram)
+
+    def count(self, name: str, by: float = 1, **labels: object) -> None:
+        """Adds to a counter; 0 makes its series exist. Raises UndeclaredMetric."""
+        counter = _find(self._counters, name)
+        if "tag" in labels and labels["tag"] not in self._tags:
+            labels["tag"] = OTHER
+        (counter.labels(**labels) if labels else counter).inc(by)
+
+    def set(self, name: str, value: float, **labels: object) -> None:
+        """Sets a gauge. Raises UndeclaredMetric."""
+        gauge = _find(self._gauges, name)
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def observe(self, name: str, values: ArrayLike) -> None:
+        """Adds one value, or an array of them, to a histogram. Raises UndeclaredMetric."""
+        _find(self._histograms, name).observe(values)
+
+    def use_catalogue(self, revision: str, tags: Iterable[str]) -> None:
+        """Names the catalogue in use; only its tags get series of their own."""
+        former, self._tags = self._tags, frozenset(tags)
+        for tag in former - self._tags:
+            self._counters["tag_changes"].remove_by_labels({"tag": tag})
+        self._gauges["catalogue"].clear()
+        self.set("catalogue", 1, revision=revision)
+
+    def forget(self, partition: int) -> None:
+        """Ends the gauges of a partition that went to another worker."""
+        for declared in TABLE:
+            if "partition" in declared.labels:
+                gauge = self._gauges[declared.name]
+                gauge.remove_by_labels({"partition": str(partition)})
+
+
+def _find(table: dict[str, Found], name: str) -> Found:
+    try:
+        return table[name]
+    except KeyError:
+        raise UndeclaredMetric(f"{name} is not declared so in stream_app/metrics.py") from None
