@@ -108,6 +108,16 @@ class EmbeddedKafka:
         return self._known().bootstrap_servers
 
     @property
+    def log(self) -> Path:
+        """Where the broker logs its warnings and errors."""
+        return self._layout.log
+
+    @property
+    def stays(self) -> bool:
+        """Whether it goes on without this process: detached, or started by another."""
+        return not (self.owned and self._bound)
+
+    @property
     def alive(self) -> bool:
         return self._running is not None and process.is_ours(self._running.pid, self._layout)
 

@@ -1,0 +1,127 @@
+"""Look topics up, create the missing ones, refuse those that do not fit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from stream_app.kafka.topics.check import Finding, Found, TopicsError, compare
+from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
+
+CREATE_SECONDS = 30.0
+
+
+async def ensure_topics(
+    client_options: Mapping[str, Any], plan: TopicPlan, *, create: bool = True
+) -> list[Finding]:
+    """Create the missing topics and check the others; a finding for each, in declared order.
+
+    `client_options` are those of any aiokafka client (`Settings.client_options()`). Raises
+    TopicsError with every misfit, and creates nothing then; with `create=False` it only looks and
+    returns the misfits in the findings. Raises aiokafka's KafkaError when no broker answers.
+    """
+    specs = topic_specs(plan)
+    async with _admin(client_options) as admin:
+        findings = compare(specs, await _look_up(admin, specs))
+        if not create:
+            return findings
+        _refuse(findings)
+        missing = [finding.spec for finding in findings if finding.missing]
+        if not missing:
+            return findings
+        made = await _create(admin, missing)
+        findings = compare(specs, await _await_leaders(admin, specs))
+    # Another worker may have created some of them meanwhile, and differently.
+    _refuse(findings)
+    return [replace(finding, created=finding.spec.name in made) for finding in findings]
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    misfits = [misfit for finding in findings for misfit in finding.misfits]
+    if misfits:
+        raise TopicsError(misfits)
+
+
+@asynccontextmanager
+async def _admin(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**client_options)
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _look_up(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Found]:
+    # All topics are listed: asking for one by name creates it where the cluster auto-creates.
+    wanted = {spec.name for spec in specs}
+    described = [topic for topic in await admin.describe_topics() if topic["topic"] in wanted]
+    configs = await _configs(admin, [topic["topic"] for topic in described])
+    return {
+        topic["topic"]: Found(
+            partitions=len(topic["partitions"]),
+            replication=min(len(part["replicas"]) for part in topic["partitions"]),
+            config=configs.get(topic["topic"], {}),
+        )
+        for topic in described
+        if topic["partitions"]
+    }
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not names:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    configs: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(asked):
+        for code, message, _kind, name, entries in response.resources:
+            if code:
+                raise TopicsError(
+                    [f"{name}: its settings cannot be read: {message or for_code(code).__name__}"]
+                )
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return configs
+
+
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> set[str]:
+    """Create topics; those that somebody else created in this moment are not in the result."""
+    response = await admin.create_topics(
+        [
+            NewTopic(spec.name, spec.partitions, spec.replication, topic_configs=spec.config)
+            for spec in specs
+        ]
+    )
+    made, refused = set(), []
+    for name, code, message, *_ in response.topic_errors:
+        if not code:
+            made.add(name)
+        elif code != TopicAlreadyExistsError.errno:
+            refused.append(f"{name}: cannot be created: {message or for_code(code).__name__}")
+    if refused:
+        raise TopicsError(refused)
+    return made
+
+
+async def _await_leaders(
+    admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
+) -> dict[str, Found]:
+    """Look up again until every topic is there with a leader for each partition."""
+    names = {spec.name for spec in specs}
+    async with asyncio.timeout(CREATE_SECONDS):
+        while True:
+            topics = await admin.describe_topics()
+            led = {
+                topic["topic"]
+                for topic in topics
+                if topic["partitions"] and all(part["leader"] >= 0 for part in topic["partitions"])
+            }
+            if names <= led:
+                return await _look_up(admin, specs)
+            await asyncio.sleep(0.05)

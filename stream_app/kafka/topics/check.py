@@ -1,0 +1,128 @@
+"""Compare a topic with what it must be like; pure, so that every misfit has a test."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stream_app.kafka.topics.spec import TopicSpec
+
+
+class TopicsError(Exception):
+    """Topics that do not fit; `misfits` has one line each: what is wrong and what to do."""
+
+    def __init__(self, misfits: Sequence[str]) -> None:
+        super().__init__("; ".join(misfits))
+        self.misfits = tuple(misfits)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A topic as the cluster has it; `replication` is that of its least replicated partition."""
+
+    partitions: int
+    replication: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A declared topic beside what was found of it (None: it is missing)."""
+
+    spec: TopicSpec
+    found: Found | None
+    misfits: tuple[str, ...] = ()
+    created: bool = False
+
+    @property
+    def missing(self) -> bool:
+        return self.found is None
+
+
+def compare(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[Finding]:
+    """A finding for every declared topic, in order."""
+    counts = {found[spec.name].partitions for spec in specs if spec.name in found}
+    return [
+        Finding(spec, there, tuple(_misfits(spec, there, counts)) if there else ())
+        for spec in specs
+        for there in [found.get(spec.name)]
+    ]
+
+
+def _misfits(spec: TopicSpec, there: Found, counts: set[int]) -> list[str]:
+    checks = (
+        _partitions(spec, there, counts),
+        _policy(spec, there),
+        _replication(spec, there),
+        _min_isr(spec, there),
+        _message_bytes(spec, there),
+    )
+    return [f"{spec.name}: {misfit}" for misfit in checks if misfit]
+
+
+def _partitions(spec: TopicSpec, there: Found, counts: set[int]) -> str:
+    if there.partitions == spec.partitions:
+        return ""
+    wrong = f"{there.partitions} partition(s), {spec.partitions} wanted; "
+    if len(counts) == 1:
+        return wrong + f"set STREAM_APP_PARTITIONS={there.partitions} to use the topics as they are"
+    return wrong + (
+        "all topics need equally many: a user's events, profile and tags share a partition number. "
+        "Create it anew, or set STREAM_APP_PARTITIONS to the count that the others have"
+    )
+
+
+def _policy(spec: TopicSpec, there: Found) -> str:
+    policy = there.config.get("cleanup.policy", "delete")
+    if set(policy.split(",")) == set(spec.policy.split(",")):
+        return ""
+    why = (
+        "it keeps the last record of each key, and deleting by age would lose users"
+        if spec.policy == "compact"
+        else "compaction would drop all but the last record of each user"
+    )
+    return (
+        f"cleanup.policy={policy}, {spec.policy} wanted: {why}; "
+        f"{_alter(spec, 'cleanup.policy', spec.policy)}"
+    )
+
+
+def _replication(spec: TopicSpec, there: Found) -> str:
+    if there.replication >= spec.replication:
+        return ""
+    return (
+        f"replication factor {there.replication}, at least {spec.replication} wanted; add replicas "
+        f"with kafka-reassign-partitions.sh, or set STREAM_APP_REPLICATION={there.replication}"
+    )
+
+
+def _min_isr(spec: TopicSpec, there: Found) -> str:
+    least = int(there.config.get("min.insync.replicas", "1"))
+    if least > there.replication:
+        return (
+            f"min.insync.replicas={least} with replication factor {there.replication}: "
+            f"nothing can be written; {_alter(spec, 'min.insync.replicas', str(spec.min_isr))}"
+        )
+    if least >= spec.min_isr:
+        return ""
+    return (
+        f"min.insync.replicas={least}, at least {spec.min_isr} wanted; "
+        f"{_alter(spec, 'min.insync.replicas', str(spec.min_isr))}"
+    )
+
+
+def _message_bytes(spec: TopicSpec, there: Found) -> str:
+    most = int(there.config.get("max.message.bytes", "0"))
+    if not most or most >= spec.max_message_bytes:
+        return ""
+    return (
+        f"max.message.bytes={most}, at least {spec.max_message_bytes} wanted; "
+        f"{_alter(spec, 'max.message.bytes', str(spec.max_message_bytes))}"
+    )
+
+
+def _alter(spec: TopicSpec, key: str, value: str) -> str:
+    return (
+        f"kafka-configs.sh --alter --entity-type topics --entity-name {spec.name} "
+        f"--add-config {key}={value}"
+    )

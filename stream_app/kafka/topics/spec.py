@@ -1,0 +1,114 @@
+"""What each topic must be like, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from stream_app.settings import Settings
+
+DAY_MS = 86_400_000
+
+COMPACTED = {
+    "cleanup.policy": "compact",
+    # The segment being written is never compacted, and a restore reads all of it: keep it small.
+    # 64 MB are about 1.4 M profile updates.
+    "segment.bytes": str(64 * 2**20),
+    # Stale records are at most 3 in 10 of what a restore reads; half, by Kafka's default.
+    "min.cleanable.dirty.ratio": "0.3",
+    # A reader that has seen a row must still meet its deletion: longer than any restore takes.
+    "delete.retention.ms": str(DAY_MS),
+    # A quiet partition is compacted too, so that what was deleted leaves the disks.
+    "max.compaction.lag.ms": str(7 * DAY_MS),
+}
+
+
+@dataclass(frozen=True)
+class TopicPlan:
+    """What an installation asks of its topics; the names default to the public ones."""
+
+    app_id: str
+    partitions: int = 4
+    replication: int = 1
+    min_isr: int = 1
+    # Kafka's own default, which a producer's default request size of 1 MiB fits in.
+    max_message_bytes: int = 1_048_588
+    clicks: str = "clicks"
+    purchases: str = "purchases"
+    tags: str = "tags"
+    tag_state: str = "tag-state"
+    dead_letters: str = "dead-letters"
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        clicks, purchases, tags, tag_state, dead_letters = settings.topics
+        return cls(
+            app_id=settings.app_id,
+            partitions=settings.partitions,
+            replication=settings.replication,
+            min_isr=settings.min_insync_replicas,
+            clicks=clicks,
+            purchases=purchases,
+            tags=tags,
+            tag_state=tag_state,
+            dead_letters=dead_letters,
+        )
+
+    @property
+    def changelog(self) -> str:
+        return f"{self.app_id}-profiles-changelog"
+
+
+@dataclass(frozen=True)
+class TopicSpec:
+    """One topic: `config` is set when it is created, `policy` and the numbers are checked too."""
+
+    name: str
+    purpose: str
+    partitions: int
+    replication: int
+    min_isr: int
+    policy: str
+    # 0: whatever the cluster allows.
+    max_message_bytes: int = 0
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The topic configuration to create it with."""
+        config = {"cleanup.policy": self.policy, "min.insync.replicas": str(self.min_isr)}
+        if self.max_message_bytes:
+            config["max.message.bytes"] = str(self.max_message_bytes)
+        return config | dict(self.extra)
+
+
+def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
+    """Every topic in the order in which events pass them."""
+
+    def topic(
+        name: str, purpose: str, extra: Mapping[str, str] | None = None, *, ours: bool = True
+    ) -> TopicSpec:
+        extra = extra or {}
+        return TopicSpec(
+            name=name,
+            purpose=purpose,
+            partitions=plan.partitions,
+            replication=plan.replication,
+            min_isr=plan.min_isr,
+            policy=extra.get("cleanup.policy", "delete"),
+            max_message_bytes=plan.max_message_bytes if ours else 0,
+            extra=extra,
+        )
+
+    month = {"retention.ms": str(30 * DAY_MS)}
+    return (
+        # What an event may weigh is the producers' matter: too large ones become dead letters.
+        topic(plan.clicks, "input: what users do", ours=False),
+        topic(plan.purchases, "input: purchases and refunds", ours=False),
+        topic(plan.changelog, "profiles", COMPACTED),
+        topic(plan.tags, "output: changes of tags"),
+        topic(plan.tag_state, "output: tags as they are", COMPACTED),
+        # Someone has to notice, look and repair.
+        topic(plan.dead_letters, "output: refused events", month),
+    )
