@@ -1,0 +1,21 @@
+"""The rule language: conditions over columns, parsed once, evaluated for all rows at once.
+
+`where` of a feature (over event columns) and `when` of a tag (over feature values) speak it.
+"""
+
+from stream_app.domain.expression.columns import Environment, Frame, Text, TextColumn
+from stream_app.domain.expression.conditions import Comparison
+from stream_app.domain.expression.expression import Expression, Truth, parse
+from stream_app.domain.expression.operands import ExpressionError
+
+__all__ = [
+    "Comparison",
+    "Environment",
+    "Expression",
+    "ExpressionError",
+    "Frame",
+    "Text",
+    "TextColumn",
+    "Truth",
+    "parse",
+]

@@ -1,0 +1,96 @@
+"""What a condition is evaluated on: named columns, and what was already computed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+#: Column by name: float64 (n,) with NaN for missing, or a TextColumn of n codes.
+Environment = Mapping[str, Any]
+
+
+class TextColumn(Protocol):
+    """A text column: `codes` int32 (n,) into `values`, negative where missing."""
+
+    @property
+    def codes(self) -> NDArray[np.int32]: ...
+    @property
+    def values(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The plain TextColumn."""
+
+    codes: NDArray[np.int32]
+    values: Sequence[str]
+
+
+class Frame:
+    """An environment with a memory: what is asked for twice is computed once.
+
+    Give one Frame to several expressions to evaluate the comparisons that they share only once.
+    It is valid as long as the columns do not change.
+    """
+
+    __slots__ = ("_memo", "columns")
+
+    def __init__(self, columns: Environment) -> None:
+        self.columns = columns
+        self._memo: dict[Any, Any] = {}
+
+    @staticmethod
+    def of(environment: Environment | Frame) -> Frame:
+        """`environment` itself when it is a Frame already."""
+        return environment if isinstance(environment, Frame) else Frame(environment)
+
+    def once(self, key: Any, compute: Callable[[Frame], Any]) -> Any:
+        """The result of `compute(self)`, computed at the first call with this `key`."""
+        found = self._memo.get(key)
+        if found is None:
+            found = self._memo[key] = compute(self)
+        return found
+
+    def numbers(self, name: str) -> Floats:
+        """A number column."""
+        column: Floats = self._column(name)
+        return column
+
+    def text(self, name: str) -> TextColumn:
+        """A text column."""
+        column: TextColumn = self._column(name)
+        return column
+
+    def _column(self, name: str) -> Any:
+        found = self._memo.get(name)
+        if found is None:
+            found = self._memo[name] = self.columns[name]
+        return found
+
+
+def codes_of(column: TextColumn, wanted: frozenset[str]) -> list[int]:
+    """Codes of the `wanted` texts. Looks at no more values than there are rows."""
+    values = column.values
+    if len(values) <= len(column.codes):
+        return [code for code, value in enumerate(values) if value in wanted]
+    present = set(column.codes.tolist())
+    return [code for code in present if code >= 0 and values[code] in wanted]
+
+
+def same_text(left: TextColumn, right: TextColumn) -> Bools:
+    """Where two text columns hold the same text; False where either is missing."""
+    present = (left.codes >= 0) & (right.codes >= 0)
+    if left.values is right.values:
+        same: Bools = present & (left.codes == right.codes)
+        return same
+    rows = np.flatnonzero(present)
+    equal = np.zeros(len(present), dtype=np.bool_)
+    pairs = zip(left.codes[rows].tolist(), right.codes[rows].tolist(), strict=True)
+    equal[rows] = [left.values[a] == right.values[b] for a, b in pairs]
+    return equal

@@ -1,0 +1,117 @@
+"""A parsed condition with what its users ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stream_app.domain.expression.columns import Bools, Environment, Frame
+from stream_app.domain.expression.conditions import (
+    Compare,
+    Comparison,
+    Condition,
+    Has,
+    Junction,
+    Leaf,
+    Member,
+    Not,
+    TextEqual,
+    TextMember,
+)
+from stream_app.domain.expression.operands import Number
+from stream_app.domain.expression.parse import parse_condition
+
+
+class Truth(NamedTuple):
+    """Where a condition is true, and where it is false; neither means unknown. bool (n,) each."""
+
+    t: Bools
+    f: Bools
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition over named columns.
+
+    `thresholds` are the constants that a name is compared to directly (also through `coalesce`);
+    `opaque` the number names that are used in any other way than that or in `has`.
+    """
+
+    source: str
+    names: frozenset[str]
+    leaves: tuple[Leaf, ...] = field(repr=False)
+    thresholds: tuple[tuple[str, float], ...]
+    opaque: frozenset[str]
+    root: Condition = field(repr=False)
+
+    def evaluate(self, environment: Environment | Frame) -> Truth:
+        """True and false rows, in three-valued logic."""
+        frame = Frame.of(environment)
+        return Truth(self.root.side(frame, True), self.root.side(frame, False))
+
+    def true(self, environment: Environment | Frame) -> Bools:
+        """Where it is true; cheaper than `evaluate`."""
+        return self.root.side(Frame.of(environment), True)
+
+    def explain(self, environment: Environment | Frame, row: int, truth: bool) -> list[Comparison]:
+        """Comparisons that made `row` true (`truth`), or not true, in the order of the source."""
+        found: list[Comparison] = []
+        self.root.explain(Frame.of(environment), row, True, truth, found)
+        return found
+
+
+def parse(source: str, kinds: Mapping[str, str]) -> Expression:
+    """Compile a condition over names of the given kinds ("number", "text").
+
+    Raises ExpressionError for whatever is not in the language: see docs/rules.md.
+    """
+    root = parse_condition(source, kinds)
+    leaves = tuple(_leaves(root))
+    names: set[str] = set()
+    opaque: set[str] = set()
+    thresholds: set[tuple[str, float]] = set()
+    for leaf in leaves:
+        names |= _names(leaf)
+        direct = _thresholds(leaf)
+        thresholds |= set(direct or ())
+        if direct is None:
+            opaque |= {name for name in _names(leaf) if kinds[name] == "number"}
+    return Expression(
+        source, frozenset(names), leaves, tuple(sorted(thresholds)), frozenset(opaque), root
+    )
+
+
+def _leaves(node: Condition) -> Iterator[Leaf]:
+    if isinstance(node, Junction):
+        for child in node.children:
+            yield from _leaves(child)
+    elif isinstance(node, Not):
+        yield from _leaves(node.child)
+    elif isinstance(node, Leaf):
+        yield node
+
+
+def _names(leaf: Leaf) -> set[str]:
+    match leaf:
+        case Compare(left=left, right=right):
+            return {*left.names, *right.names}
+        case TextEqual(left=left, right=right):
+            return {left.name, right.name}
+        case Member(operand=operand) | TextMember(operand=operand) | Has(operand=operand):
+            return set(operand.names) if isinstance(operand, Number) else {operand.name}
+    raise TypeError(leaf)
+
+
+def _thresholds(leaf: Leaf) -> list[tuple[str, float]] | None:
+    """Constants by name; None when the leaf depends on its names in another way."""
+    match leaf:
+        case Compare(left=Number(direct=str(name)), right=Number(constant=float(constant))):
+            return [(name, constant)]
+        case Member(operand=Number(direct=str(name)), constants=constants):
+            return [(name, constant) for constant in constants]
+        case TextMember() | TextEqual() | Has(operand=Number(direct=str())):
+            return []
+        case Has(operand=operand) if not isinstance(operand, Number):
+            return []
+    return None
