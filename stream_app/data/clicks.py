@@ -13,7 +13,7 @@ from stream_app.data.categories import CATEGORIES
 from stream_app.data.clock import local_rfc3339
 from stream_app.data.past import Past
 from stream_app.data.randomness import exponential, uniform
-from stream_app.data.scripts import NO_ITEM
+from stream_app.data.scripts import BUYING_SCRIPTS, NO_ITEM
 from stream_app.data.sessions import Sessions
 from stream_app.data.shop import Shop
 from stream_app.data.taste import (
@@ -29,10 +29,20 @@ from stream_app.domain.batch import CLICK_TYPES
 
 #: One click; `line` is the sold line that the item comes from, `channel` and `city` are set on a
 #: session's first event only, and -1 is none.
-CLICK: Final = np.dtype([
-    ("at", "i8"), ("session", "u8"), ("user", "i4"), ("line", "i4"), ("promotion", "i4"),
-    ("step", "i2"), ("type", "u1"), ("device", "i1"), ("channel", "i1"), ("city", "i1"),
-])
+CLICK: Final = np.dtype(
+    [
+        ("at", "i8"),
+        ("session", "u8"),
+        ("user", "i4"),
+        ("line", "i4"),
+        ("promotion", "i4"),
+        ("step", "i2"),
+        ("type", "u1"),
+        ("device", "i1"),
+        ("channel", "i1"),
+        ("city", "i1"),
+    ]
+)
 #: Share of the items of a session that the household has bought before.
 FAMILIAR: Final = 0.6
 MEAN_GAP_S: Final = 30
@@ -40,9 +50,7 @@ MAX_GAP_S: Final = 600
 
 _SEARCH: Final = CLICK_TYPES.index("search")
 _PROMOTIONS: Final = [CLICK_TYPES.index(name) for name in ("view_promotion", "select_promotion")]
-_IN_CART: Final = frozenset(
-    CLICK_TYPES.index(name) for name in ("add_to_cart", "remove_from_cart")
-)
+_IN_CART: Final = frozenset(CLICK_TYPES.index(name) for name in ("add_to_cart", "remove_from_cart"))
 _PLACES: Final = [
     [
         f',"channel":"{channel}","country":"{country}","region":"{region}","city":"{city}"'
@@ -75,7 +83,8 @@ def unfold(
     city = city_of(tastes, user, uniform(key, draw.CITY))[session]
     clicks["channel"] = np.where(step == 0, channel, -1)
     clicks["city"] = np.where(step == 0, city, -1)
-    return clicks[(clicks["line"] >= 0) | (of.scripts.item[position] == NO_ITEM)]
+    known = (clicks["line"] >= 0) | (of.scripts.item[position] == NO_ITEM)
+    return np.asarray(clicks[known])
 
 
 def _elapsed_ms(key: NDArray[np.uint64], step: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -88,13 +97,17 @@ def _elapsed_ms(key: NDArray[np.uint64], step: NDArray[np.int64]) -> NDArray[np.
 
 
 def _line(
-    of: Sessions, session: NDArray[np.int64], item: NDArray[np.int64], day: int,
-    shop: Shop, past: Past,
+    of: Sessions,
+    session: NDArray[np.int64],
+    item: NDArray[np.int64],
+    day: int,
+    shop: Shop,
+    past: Past,
 ) -> NDArray[np.int64]:
     """The sold line behind each step: of the basket that follows, else from the past; else -1."""
     key, user, basket = of.key[session], of.user[session], of.basket[session]
     u = uniform(key, draw.ITEM + item)
-    if of.scripts is draw.BUYING_SCRIPTS:
+    if of.scripts is BUYING_SCRIPTS:
         first = shop.baskets.first_line[basket]
         line = first + (u * (shop.baskets.first_line[basket + 1] - first)).astype(np.int64)
     else:
@@ -108,14 +121,36 @@ def encode_clicks(clicks: NDArray[np.void], shop: Shop, names: list[str]) -> Ite
     """Clicks as JSON, in the order given; `names` are the user ids by position."""
     line = np.maximum(clicks["line"], 0)
     columns = zip(
-        clicks["session"].tolist(), clicks["step"].tolist(), clicks["type"].tolist(),
-        clicks["user"].tolist(), local_rfc3339(clicks["at"]), clicks["device"].tolist(),
-        clicks["channel"].tolist(), clicks["city"].tolist(), clicks["line"].tolist(),
-        clicks["promotion"].tolist(), shop.lines.item[line].tolist(),
-        shop.lines.category[line].tolist(), shop.lines.price[line].tolist(), strict=True,
+        clicks["session"].tolist(),
+        clicks["step"].tolist(),
+        clicks["type"].tolist(),
+        clicks["user"].tolist(),
+        local_rfc3339(clicks["at"]),
+        clicks["device"].tolist(),
+        clicks["channel"].tolist(),
+        clicks["city"].tolist(),
+        clicks["line"].tolist(),
+        clicks["promotion"].tolist(),
+        shop.lines.item[line].tolist(),
+        shop.lines.category[line].tolist(),
+        shop.lines.price[line].tolist(),
+        strict=True,
     )
-    for (session, step, kind, user, at, device, channel, city, sold, promotion, item, category,
-         price) in columns:
+    for (
+        session,
+        step,
+        kind,
+        user,
+        at,
+        device,
+        channel,
+        city,
+        sold,
+        promotion,
+        item,
+        category,
+        price,
+    ) in columns:
         rest = _PLACES[channel][city] if channel >= 0 else ""
         if sold >= 0:
             rest += _about(kind, item, CATEGORIES[category], price)

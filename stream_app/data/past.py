@@ -26,11 +26,14 @@ class Past:
         self._lines = _before(household, shop.baskets.day[shop.lines.basket], households, days)
         self._baskets = _before(shop.baskets.household, shop.baskets.day, households, days)
 
-    def recent_baskets(self, day: int, household: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Baskets of these households in the 28 days before `day`."""
+    def baskets_a_day(self, day: int, household: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Baskets a day of these households in the 28 days before `day`, or since the data begins.
+
+        The first week counts as a whole one, so that one early basket does not weigh too much.
+        """
         until, since = min(day, self.last_day), max(day - RECENT_DAYS, 0)
         counted = self._baskets[household, until] - self._baskets[household, since]
-        return np.asarray(counted, np.int64)
+        return np.asarray(counted / min(max(day, 7), RECENT_DAYS))
 
     def own_line(
         self, day: int, household: NDArray[np.int64], u: NDArray[np.float64]

@@ -12,16 +12,19 @@ from stream_app.data.clock import local_rfc3339
 from stream_app.data.shop import Shop
 
 
-def encode_purchases(
-    shop: Shop, basket: NDArray[np.int64], names: list[str]
-) -> Iterator[bytes]:
+def encode_purchases(shop: Shop, basket: NDArray[np.int64], names: list[str]) -> Iterator[bytes]:
     """The baskets at these positions as JSON; `names` are the user ids by household."""
     baskets = shop.baskets
     columns = zip(
-        basket.tolist(), baskets.id[basket].tolist(), baskets.household[basket].tolist(),
-        local_rfc3339(baskets.at[basket]), baskets.value[basket].tolist(),
-        baskets.discount[basket].tolist(), baskets.first_line[basket].tolist(),
-        baskets.first_line[basket + 1].tolist(), strict=True,
+        basket.tolist(),
+        baskets.id[basket].tolist(),
+        baskets.household[basket].tolist(),
+        local_rfc3339(baskets.at[basket]),
+        baskets.value[basket].tolist(),
+        baskets.discount[basket].tolist(),
+        baskets.first_line[basket].tolist(),
+        baskets.first_line[basket + 1].tolist(),
+        strict=True,
     )
     for position, number, household, at, value, discount, first, last in columns:
         coupon = baskets.coupon.get(position)
@@ -37,8 +40,11 @@ def encode_purchases(
 def _items(shop: Shop, first: int, last: int) -> Iterator[str]:
     lines = shop.lines
     columns = zip(
-        lines.item[first:last].tolist(), lines.category[first:last].tolist(),
-        lines.price[first:last].tolist(), lines.quantity[first:last].tolist(), strict=True,
+        lines.item[first:last].tolist(),
+        lines.category[first:last].tolist(),
+        lines.price[first:last].tolist(),
+        lines.quantity[first:last].tolist(),
+        strict=True,
     )
     for item, category, price, quantity in columns:
         yield (

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 _GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
 _M1: Final = np.uint64(0xBF58476D1CE4E5B9)
 _M2: Final = np.uint64(0x94D049BB133111EB)
-_MASK: Final = (1 << 64) - 1
 
 
 def bits(seed: ArrayLike, *keys: ArrayLike) -> NDArray[np.uint64]:
@@ -28,7 +27,7 @@ def bits(seed: ArrayLike, *keys: ArrayLike) -> NDArray[np.uint64]:
 
 def uniform(seed: ArrayLike, *keys: ArrayLike) -> NDArray[np.float64]:
     """Uniform in [0, 1)."""
-    return (bits(seed, *keys) >> np.uint64(11)) * 2.0**-53
+    return np.asarray((bits(seed, *keys) >> np.uint64(11)) * 2.0**-53, np.float64)
 
 
 def exponential(seed: ArrayLike, *keys: ArrayLike) -> NDArray[np.float64]:
@@ -43,8 +42,6 @@ def choose(weights: ArrayLike, u: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def _unsigned(key: ArrayLike) -> NDArray[np.uint64]:
-    if isinstance(key, int):
-        return np.atleast_1d(np.uint64(key & _MASK))
     return np.atleast_1d(np.asarray(key)).astype(np.uint64)
 
 

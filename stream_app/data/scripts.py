@@ -38,8 +38,11 @@ BUYING: Final = (
     (20, "page_view search:0 view_item:0 add_to_cart:0 view_item:1"),
     (20, "login page_view view_item:0 add_to_cart:0 view_item:1 add_to_cart:1"),
     (20, "login page_view view_item:0 add_to_cart:0 view_item:1 add_to_cart:1 begin_checkout"),
-    (15, "login page_view search:0 view_item:0 add_to_cart:0 search:1 view_item:1 add_to_cart:1 "
-         "view_item:2 add_to_cart:2 view_item:3 add_to_cart:3 remove_from_cart:2 begin_checkout"),
+    (
+        15,
+        "login page_view search:0 view_item:0 add_to_cart:0 search:1 view_item:1 add_to_cart:1 "
+        "view_item:2 add_to_cart:2 view_item:3 add_to_cart:3 remove_from_cart:2 begin_checkout",
+    ),
 )
 SIGNING_UP: Final = ((1, "page_view sign_up page_view"),)
 

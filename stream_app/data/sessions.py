@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.data.clock import DAY, HOUR, day_start_ms
-from stream_app.data.past import RECENT_DAYS, Past
+from stream_app.data.past import Past
 from stream_app.data.randomness import bits, choose, exponential, uniform
 from stream_app.data.scripts import BROWSING_SCRIPTS, BUYING_SCRIPTS, SIGN_UP_SCRIPTS, Scripts
 from stream_app.data.shop import Shop
 from stream_app.data.taste import Tastes
 
 #: Sessions without a basket for each one before a basket, by the household's own recent past.
-SESSIONS_A_BASKET: Final = 9
+SESSIONS_A_BASKET: Final = 10
 MOST_A_DAY: Final = 40
 _BROWSING, _BUYING, _SIGNING_UP = range(3)
 #: Numbers of the draws within a session; items and gaps take the ranges from 16 and from 64.
@@ -45,7 +45,7 @@ def browsing(day: int, users: NDArray[np.int64], tastes: Tastes, past: Past) -> 
     what it buys today or later.
     """
     rate = tastes.curious[users] + (
-        SESSIONS_A_BASKET * tastes.plans[users] * past.recent_baskets(day, users) / RECENT_DAYS
+        SESSIONS_A_BASKET * tastes.plans[users] * past.baskets_a_day(day, users)
     )
     rate *= tastes.sign_up_day[users] < day
     of_day = bits(tastes.key[users], _BROWSING, day)
@@ -57,8 +57,9 @@ def browsing(day: int, users: NDArray[np.int64], tastes: Tastes, past: Past) -> 
     key = bits(np.repeat(of_day, count), number)
     depth = uniform(key, SCRIPT) * (1 - 0.3 * tastes.eager[user]) + 0.15 * tastes.eager[user]
     script = choose(BROWSING_SCRIPTS.weights, np.clip(depth, 0, 1 - 1e-12))
-    return Sessions(key, user, _start(day, key, user, tastes), script,
-                    np.full(len(user), -1), BROWSING_SCRIPTS)
+    return Sessions(
+        key, user, _start(day, key, user, tastes), script, np.full(len(user), -1), BROWSING_SCRIPTS
+    )
 
 
 def buying(day: int, shop: Shop, tastes: Tastes, chosen: NDArray[np.bool_]) -> Sessions:
@@ -82,8 +83,14 @@ def signing_up(day: int, users: NDArray[np.int64], tastes: Tastes) -> Sessions:
     user = users[tastes.sign_up_day[users] == day]
     key = bits(tastes.key[user], _SIGNING_UP, day)
     none = np.full(len(user), -1)
-    return Sessions(key, user, _start(day, key, user, tastes), np.zeros(len(user), np.int64),
-                    none, SIGN_UP_SCRIPTS)
+    return Sessions(
+        key,
+        user,
+        _start(day, key, user, tastes),
+        np.zeros(len(user), np.int64),
+        none,
+        SIGN_UP_SCRIPTS,
+    )
 
 
 def _start(

