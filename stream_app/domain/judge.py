@@ -1,0 +1,142 @@
+"""One topic's decoded events in number columns, and what only the values of fields can break."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.amounts import Amounts
+from stream_app.domain.batch import CLICKS, MISSING, NO_OFFSET
+from stream_app.domain.clock import EARLIEST, LATEST, MINUTE, to_rfc3339
+from stream_app.domain.columns import floats, instants, utc_offsets, whole
+from stream_app.domain.errors import Reason
+from stream_app.domain.events import Click, Item, Purchase
+from stream_app.domain.faults import OCCURRED_AT, Fault
+from stream_app.domain.money import Money
+
+Events = Sequence[Click | Purchase]
+Numbers = dict[str, NDArray[np.int64]]
+
+
+@dataclass(slots=True)
+class Part:
+    """n events of one topic and their k lines; the lists and arrays of each are parallel.
+
+    `owner` (k,) is the event of a line. Amounts are minor units of the reporting currency.
+    """
+
+    events: Events
+    at: NDArray[np.int64]
+    utc_offset: NDArray[np.int16]
+    offset: NDArray[np.int64]
+    numbers: Numbers
+    owner: NDArray[np.int32]
+    line_numbers: Numbers
+
+    def keep(self, mask: NDArray[np.bool_]) -> Part:
+        """The events where `mask` (n,) is set, and their lines."""
+        lines = mask[self.owner]
+        renumbered = np.cumsum(mask, dtype=np.int32) - 1
+        return Part(
+            [event for event, kept in zip(self.events, mask.tolist(), strict=True) if kept],
+            self.at[mask],
+            self.utc_offset[mask],
+            self.offset[mask],
+            {name: column[mask] for name, column in self.numbers.items()},
+            renumbered[self.owner[lines]],
+            {name: column[lines] for name, column in self.line_numbers.items()},
+        )
+
+
+def items_of(events: Events) -> list[Item]:
+    """The lines of all events, in order; clicks have none."""
+    return list(chain.from_iterable(getattr(event, "items", None) or () for event in events))
+
+
+def judge(
+    topic: int,
+    events: Events,
+    values: Sequence[bytes],
+    offsets: Sequence[int],
+    money: Money,
+    faults: dict[int, Fault],
+) -> Part:
+    """Columns of all events; `faults` gets the first fault of each event that has one.
+
+    `values` and `offsets` are those of the events' records. Columns of faulty events are void.
+    """
+    at, utc_offset = _times(events, faults)
+    amounts = Amounts(money, topic, events, values, faults)
+    absent = np.full(len(events), MISSING, np.int64)
+    if topic == CLICKS:
+        quantity = _quantities(list(map(attrgetter("quantity"), events)), None, faults)
+        price = amounts.of_events("price")
+        numbers = {"value": absent, "discount": absent, "price": price, "quantity": quantity}
+        owner, lines = np.zeros(0, np.int32), dict[str, NDArray[np.int64]]()
+    else:
+        value, discount = amounts.of_events("value"), amounts.of_events("discount")
+        numbers = {"value": value, "discount": discount, "price": absent, "quantity": absent}
+        owner, lines = _lines(events, amounts, faults)
+    offset = np.fromiter(offsets, np.int64, len(events))
+    return Part(events, at, utc_offset, offset, numbers, owner, lines)
+
+
+def judge_age(
+    at: NDArray[np.int64],
+    recorded: NDArray[np.int64],
+    future_ms: int | None,
+    retention_ms: int | None,
+    faults: dict[int, Fault],
+) -> None:
+    """Fault events too far ahead of the time their record was written (n,), or behind it."""
+    for limit, ahead, reason in (
+        (future_ms, at - recorded, Reason.FUTURE),
+        (retention_ms, recorded - at, Reason.TOO_OLD),
+    ):
+        for i in [] if limit is None else np.flatnonzero(ahead > limit).tolist():
+            if i not in faults:
+                side = "after" if reason is Reason.FUTURE else "before"
+                detail = (
+                    f"occurred_at: {to_rfc3339(int(at[i]))} is {int(ahead[i]) // 1000} s {side} "
+                    f"its record's timestamp {to_rfc3339(int(recorded[i]))}"
+                )
+                faults[i] = reason, detail
+
+
+def _times(events: Events, faults: dict[int, Fault]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+    moments = list(map(attrgetter("occurred_at"), events))
+    at, utc_offset = instants(moments), utc_offsets(moments)
+    # The written date counts as well as the instant, so that the schema can say the range.
+    written = at + np.where(utc_offset == NO_OFFSET, 0, utc_offset.astype(np.int64) * MINUTE)
+    sound = (np.minimum(at, written) >= EARLIEST) & (np.maximum(at, written) < LATEST)
+    for i in np.flatnonzero(~sound | (np.floor(at) != at)).tolist():
+        faults.setdefault(i, (Reason.INVALID, OCCURRED_AT))
+    return at.astype(np.int64), utc_offset
+
+
+def _quantities(
+    values: list[float | None], owner: NDArray[np.int32] | None, faults: dict[int, Fault]
+) -> NDArray[np.int64]:
+    quantity = floats(values)
+    for k in np.flatnonzero(np.floor(quantity) < quantity).tolist():
+        event = k if owner is None else int(owner[k])
+        field = "quantity" if owner is None else "items[].quantity"
+        faults.setdefault(event, (Reason.INVALID, f"{field}: expected a whole number"))
+    return whole(quantity)
+
+
+def _lines(
+    events: Events, amounts: Amounts, faults: dict[int, Fault]
+) -> tuple[NDArray[np.int32], Numbers]:
+    counts = np.fromiter((len(getattr(e, "items", None) or ()) for e in events), np.int32)
+    owner = np.repeat(np.arange(len(events), dtype=np.int32), counts)
+    starts = np.cumsum(counts, dtype=np.int32) - counts
+    items = items_of(events)
+    quantity = _quantities([item.quantity for item in items], owner, faults)
+    price = amounts.of_lines(floats([item.price for item in items]), owner, starts)
+    return owner, {"price": price, "quantity": quantity}
