@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from support.reference_events import CLICKS, OF_LINES, PURCHASES, Event, Shop
+from support.reference_events import CLICKS, OF_LINES, PURCHASES, Event, Shop, text
 from support.reference_rules import names, truth
 
 HOUR = 3_600_000
@@ -82,10 +82,10 @@ class Reference:
         """Texts in the slots of a `top` or `usual` feature with weights on a scale of their own."""
         declaration = self.declared[name]
         kind = "top" if "top" in declaration else "usual"
-        text = declaration["of"] if kind == "top" else declaration["usual"]
+        field = declaration["of"] if kind == "top" else declaration["usual"]
         half_life = span(declaration["half_life"]) if kind == "top" else USUAL_HALF_LIFE
         selector = declaration["top"] if kind == "top" else declaration.get("from", "clicks")
-        return self._slots(list(self._chosen(user, selector)), text, half_life, declaration)
+        return self._slots(list(self._chosen(user, selector)), field, half_life, declaration)
 
     def _feature(self, name: str, user: str, now: int, found: dict[str, Any]) -> Any:
         if name not in found:
@@ -117,9 +117,9 @@ class Reference:
         return self._windowed(kind, declaration, user, now)
 
     def _windowed(self, kind: str, declaration: Declaration, user: str, now: int) -> Any:
-        selector, _, text = str(declaration[kind]).partition(".")
+        selector, _, field = str(declaration[kind]).partition(".")
         if isinstance(declaration[kind], list):
-            selector, text = declaration[kind], ""
+            selector, field = declaration[kind], ""
         chosen = list(self._chosen(user, selector))
         if kind == "sessions":
             chosen = starts(chosen)
@@ -136,18 +136,18 @@ class Reference:
             case "hours_since":
                 return (now - max(e.at for e, _ in matching)) / HOUR if matching else None
             case "distinct":
-                held = (entry.get(text) for e, es in matching for entry in holders(e, text, es))
+                held = (text(entry, field) for e, es in matching for entry in holders(e, field, es))
                 return float(len({value for value in held if value is not None}))
-        return self._of_numbers(kind, text, matching)
+        return self._of_numbers(kind, field, matching)
 
     def _of_numbers(
-        self, kind: str, text: str, matching: list[tuple[Event, list[Entry]]]
+        self, kind: str, field: str, matching: list[tuple[Event, list[Entry]]]
     ) -> float | None:
         numbers: list[Decimal] = [
             number
             for event, entries in matching
-            for holder in holders(event, text, entries)
-            if (number := event.number(text, holder)) is not None
+            for holder in holders(event, field, entries)
+            if (number := event.number(field, holder)) is not None
         ]
         if kind == "sum":
             return float(sum(numbers, Decimal(0)))
@@ -156,23 +156,22 @@ class Reference:
         return float(max(numbers)) if kind == "max" else float(sum(numbers) / len(numbers))
 
     def _last(self, user: str, declaration: Declaration) -> str | None:
-        text = declaration["last"]
         carrying = [
-            (e.at, e.id_hash, e.raw[text])
+            (e.at, e.id_hash, value)
             for e in self._chosen(user, declaration.get("from", "any"))
-            if e.raw.get(text) is not None
+            if (value := text(e.raw, declaration["last"])) is not None
         ]
-        return str(max(carrying)[2]) if carrying else None
+        return max(carrying)[2] if carrying else None
 
     def _slots(
-        self, events: list[Event], text: str, half_life: int, declaration: Declaration
+        self, events: list[Event], field: str, half_life: int, declaration: Declaration
     ) -> dict[str, float]:
         slots: dict[str, float] = {}
         size = SLOTS["top" if "top" in declaration else "usual"]
         weights = declaration.get("weights", {})
         for event in events:
             for entry in matches(event, declaration.get("where")) or []:
-                value = (entry if text in OF_LINES else event.raw).get(text)
+                value = text(entry if field in OF_LINES else event.raw, field)
                 if value is None:
                     continue
                 if value not in slots and len(slots) == size:
@@ -218,14 +217,14 @@ def matches(event: Event, where: str | None) -> list[Entry] | None:
     entries = list(event.entries())
     if where is None:
         return entries
-    if names(where) & OF_LINES and entries:
+    if names(where) & OF_LINES:
         return [e for e in entries if truth(where, event.environment(e))] or None
     return entries if truth(where, event.environment(None)) else None
 
 
-def holders(event: Event, text: str, entries: list[Entry]) -> list[Entry]:
-    """What carries the field `text`: each entry for item fields, else the event once."""
-    return entries if text in OF_LINES else [event.raw]
+def holders(event: Event, field: str, entries: list[Entry]) -> list[Entry]:
+    """What carries the field `field`: each entry for item fields, else the event once."""
+    return entries if field in OF_LINES else [event.raw]
 
 
 def starts(clicks: list[Event]) -> list[Event]:

@@ -102,7 +102,7 @@ class Event:
         """What a `where` can read, with the item fields of `entry`."""
         item: Mapping[str, Any] = {} if entry is None else entry
         env: dict[str, Any] = {
-            name: (item if name in OF_LINES else self.raw).get(name) for name in TEXTS
+            name: text(item if name in OF_LINES else self.raw, name) for name in TEXTS
         }
         for name in ("value", "discount", "price", "quantity"):
             found = self.number(name, item if name in OF_LINES else None)
@@ -112,9 +112,14 @@ class Event:
         inside = begin <= hour or hour < end if begin > end else begin <= hour < end
         env |= {"hour": hour, "weekday": weekday, "night": int(inside)}
         env["weekend"] = int(weekday >= 5)
-        env["mobile"] = None if env["device"] is None else int(env["device"] == "mobile")
+        env["mobile"] = int(env["device"] in ("mobile", "tablet"))
         env["discounted"] = int((env["discount"] or 0) > 0 or env["coupon"] is not None)
         return env
+
+
+def text(holder: Mapping[str, Any], name: str) -> str | None:
+    """The text field `name` of an event or a line; the empty text counts as absent."""
+    return holder.get(name) or None
 
 
 _MILLISECOND = timedelta(milliseconds=1)
