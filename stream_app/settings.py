@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """Its password."""
     ssl_cafile: str | None = None
     """PEM file of the authorities to trust; without it those of the system."""
+    broker_dir: str | None = None
+    """Folder of the embedded Kafka's data; without it one in the user's state folder."""
 
     app_id: AppId = "stream_app"
     """Consumer group, and prefix of the changelog and of transactional ids."""
@@ -89,8 +91,8 @@ class Settings(BaseSettings):
     """Events that wait in memory for one partition before fetching pauses."""
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = "lz4"
     """Compression of everything that is written."""
-    linger_ms: Annotated[int, Field(ge=0, le=1_000)] = 0
-    """How long a round waits for more events when few are queued."""
+    accept_gaps: bool = False
+    """For one start: go on although an input's retention deleted events unread."""
 
     session_timeout_s: Annotated[float, Field(ge=6, le=1_800)] = 30.0
     """Kafka gives this worker's partitions away after so long without a heartbeat."""
@@ -142,12 +144,16 @@ class Settings(BaseSettings):
         """Where profiles are kept: the changelog of the Faust table `profiles`."""
         return f"{self.app_id}-profiles-changelog"
 
+    @property
+    def codec(self) -> str | None:
+        """The compression as aiokafka's producer takes it."""
+        return None if self.compression == "none" else self.compression
+
     def client_options(self) -> dict[str, Any]:
         """Arguments that every aiokafka client takes: where the brokers are and how to log in."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers.split(","),
             "security_protocol": self.security_protocol,
-            "request_timeout_ms": int(self.request_timeout_s * 1000),
         }
         if "SSL" in self.security_protocol:
             options["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
