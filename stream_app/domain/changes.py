@@ -1,14 +1,19 @@
 """What consumers read: tag changes and tag states. See schemas/tags.json and tag-state.json.
 
-Moments are RFC 3339 text (`clock.to_rfc3339`), except `born`, which is the middle of `change_id`.
+Moments are epoch milliseconds here and RFC 3339 text in JSON, except `born`, which is a number in
+both: it names the chain of a user's changes, as the middle of `change_id`.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypedDict
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
+
+from stream_app.domain.clock import from_rfc3339, to_rfc3339
 
 Action = Literal["added", "removed", "updated"]
 SourceKind = Literal["rule", "segment", "model", "expiry"]
@@ -25,7 +30,7 @@ TagClass = Literal[
 ]
 #: True for a boolean tag, a text for one of named values, texts for a list; None: no such tag.
 TagValue = bool | str | list[str] | None
-Operand = bool | float | str | list[float | str] | None
+Operand = float | str | list[float] | list[str] | None
 
 
 class Source(Struct, frozen=True, gc=False):
@@ -63,27 +68,27 @@ class TagChange(Struct, frozen=True, gc=False):
     change_id: str
     user_id: str
     tag: str
-    class_: TagClass = field(name="class")
+    cls: TagClass = field(name="class")
     action: Action
     value: TagValue
     previous: TagValue
     confidence: float
     version: int
-    occurred_at: str
-    emitted_at: str
-    valid_until: str | None
+    occurred_at: int
+    emitted_at: int
+    valid_until: int | None
     source: Source
     because: list[Because]
     cause: Cause | None
 
 
-class TagStatus(Struct, frozen=True, gc=False):
+class TagStatus(TypedDict):
     """A tag that a user has: its value since when, and until when if it ends by itself."""
 
     value: TagValue
     confidence: float
-    since: str
-    valid_until: str | None
+    since: int
+    valid_until: int | None
 
 
 class TagState(Struct, frozen=True, gc=False):
@@ -92,13 +97,13 @@ class TagState(Struct, frozen=True, gc=False):
     user_id: str
     born: int
     version: int
-    as_of: str
-    tags: dict[str, TagStatus]
+    as_of: int
+    tags: Mapping[str, TagStatus]
 
 
 _ENCODER: Final = msgspec.json.Encoder()
-_CHANGE: Final = msgspec.json.Decoder(TagChange)
-_STATE: Final = msgspec.json.Decoder(TagState)
+_OF_CHANGE: Final = ("occurred_at", "emitted_at", "valid_until")
+_OF_STATUS: Final = ("since", "valid_until")
 
 
 def change_id(user_id: str, born: int, version: int) -> str:
@@ -112,14 +117,53 @@ def change_id(user_id: str, born: int, version: int) -> str:
 
 def encode(message: TagChange | TagState) -> bytes:
     """JSON in UTF-8; numbers that are not finite become null."""
-    return _ENCODER.encode(message)
+    if isinstance(message, TagChange):
+        return _ENCODER.encode(
+            replace(
+                message,
+                occurred_at=to_rfc3339(message.occurred_at),
+                emitted_at=to_rfc3339(message.emitted_at),
+                valid_until=_text(message.valid_until),
+            )
+        )
+    tags = {
+        name: {
+            "value": status["value"],
+            "confidence": status["confidence"],
+            "since": to_rfc3339(status["since"]),
+            "valid_until": _text(status["valid_until"]),
+        }
+        for name, status in message.tags.items()
+    }
+    return _ENCODER.encode(replace(message, as_of=to_rfc3339(message.as_of), tags=tags))
 
 
 def decode_change(value: bytes) -> TagChange:
-    """Raises msgspec.DecodeError (a ValueError) for anything that is not a tag change."""
-    return _CHANGE.decode(value)
+    """The inverse of `encode`; ValueError for anything that is not a tag change."""
+    return msgspec.convert(_with_numbers(_object(value), _OF_CHANGE), TagChange)
 
 
 def decode_state(value: bytes) -> TagState:
-    """Raises msgspec.DecodeError (a ValueError) for anything that is not a tag state."""
-    return _STATE.decode(value)
+    """The inverse of `encode`; ValueError for anything that is not a tag state."""
+    state = _with_numbers(_object(value), ("as_of",))
+    tags = state.get("tags")
+    if isinstance(tags, dict):
+        state["tags"] = {
+            name: _with_numbers(status, _OF_STATUS) if isinstance(status, dict) else status
+            for name, status in tags.items()
+        }
+    return msgspec.convert(state, TagState)
+
+
+def _text(moment: int | None) -> str | None:
+    return None if moment is None else to_rfc3339(moment)
+
+
+def _object(value: bytes) -> dict[str, Any]:
+    return msgspec.json.decode(value, type=dict[str, Any])
+
+
+def _with_numbers(fields: dict[str, Any], moments: tuple[str, ...]) -> dict[str, Any]:
+    """`fields` with RFC 3339 text under the names `moments` turned into epoch milliseconds."""
+    found = {name: fields[name] for name in moments if fields.get(name) is not None}
+    return fields | {name: from_rfc3339(text) for name, text in found.items()}
