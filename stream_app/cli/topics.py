@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -38,10 +39,11 @@ def command(apply: bool, bootstrap_servers: str | None) -> None:
 
 def table(findings: Sequence[Finding]) -> Table:
     """A topic a row; a cell is what is there, with what is wanted behind it where that differs."""
-    shown = Table("topic", "for", "partitions", "replicas", "min ISR", "cleanup", "")
-    shown.columns[0].no_wrap = True
+    shown = Table("topic", "partitions", "replicas", "min ISR", "cleanup", "", box=SIMPLE_HEAD)
+    shown.columns[0].overflow = "fold"
+    shown.columns[-1].no_wrap = True
     for finding in findings:
-        shown.add_row(finding.spec.name, finding.spec.purpose, *_cells(finding), _done(finding))
+        shown.add_row(finding.spec.name, *_cells(finding), _done(finding))
     return shown
 
 

@@ -195,13 +195,14 @@ class EmbeddedKafka:
             raise BrokerError(_port_taken(port))
         port = port or probe.free_port()
         write_config(self._layout, port, probe.free_port())
-        self._layout.log.unlink(missing_ok=True)
+        for old in (self._layout.log, self._layout.output):
+            old.unlink(missing_ok=True)
         if not self._layout.formatted:
             _format(runtime, self._layout, self._say)
         self._say(f"starting Apache Kafka on {HOST}:{port}")
         command = _java(runtime, self._layout, self._heap, "kafka.Kafka")
         self._child = process.launch(
-            command, runtime.classpath, self._layout.output, bound=self._bound
+            command, self._layout.output, {"CLASSPATH": runtime.classpath}, bound=self._bound
         )
         self._running = Running(self._child.pid, port)
         self.owned = True
@@ -223,7 +224,7 @@ class EmbeddedKafka:
         raise BrokerError(self._failed(f"did not answer within {START_SECONDS:.0f} s"))
 
     def _failed(self, what: str) -> str:
-        reason = why_it_died(self._layout.log) or why_it_died(self._layout.output)
+        reason = why_it_died(self._layout.log, self._layout.output)
         return f"the embedded broker {what}: {reason or 'no reason given'} (see {self._layout.log})"
 
     def _reap(self) -> None:

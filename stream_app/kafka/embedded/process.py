@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -92,11 +92,12 @@ class Child:
         self.popen.wait(seconds)
 
 
-def launch(command: Sequence[str], classpath: str, output: Path, *, bound: bool) -> Child:
-    """Start the broker in a session of its own, so that Ctrl-C reaches us and not it.
+def launch(command: Sequence[str], output: Path, env: Mapping[str, str], *, bound: bool) -> Child:
+    """Start a command in a session of its own, so that Ctrl-C reaches us and not it.
 
-    `bound`: it dies with this process, by a supervisor that watches a pipe (this works on Linux
-    and macOS alike, and also when this process is killed).
+    Its output is appended to `output`; `env` adds to the environment. `bound`: it dies with this
+    process, by a supervisor that watches a pipe (which works on Linux and macOS alike, and also
+    when this process is killed).
     """
     if bound:
         command = [sys.executable, "-I", "-S", str(_SUPERVISOR), str(GRACE_SECONDS), *command]
@@ -106,7 +107,7 @@ def launch(command: Sequence[str], classpath: str, output: Path, *, bound: bool)
             stdin=subprocess.PIPE if bound else subprocess.DEVNULL,
             stdout=subprocess.PIPE if bound else errors,
             stderr=errors,
-            env=os.environ | {"CLASSPATH": classpath},
+            env=os.environ | env,
             start_new_session=True,
         )
     if not bound:
@@ -114,7 +115,7 @@ def launch(command: Sequence[str], classpath: str, output: Path, *, bound: bool)
     assert popen.stdout is not None
     line = popen.stdout.readline()
     if not line.strip():
-        raise BrokerError(f"the broker's process could not be started: see {output}")
+        raise BrokerError(f"{command[0]} could not be started: see {output}")
     return Child(int(line), popen)
 
 
