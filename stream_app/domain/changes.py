@@ -6,7 +6,7 @@ both: it names the chain of a user's changes, as the middle of `change_id`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict
 
 import msgspec
@@ -30,7 +30,7 @@ TagClass = Literal[
 ]
 #: True for a boolean tag, a text for one of named values, texts for a list; None: no such tag.
 TagValue = bool | str | list[str] | None
-Operand = float | str | list[float] | list[str] | None
+Operand = float | str | Sequence[float | str] | None
 
 
 class Source(Struct, frozen=True, gc=False):
