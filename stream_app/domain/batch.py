@@ -59,6 +59,10 @@ class Strings:
     codes: NDArray[np.int32]
     values: list[str]
 
+    def select(self, chosen: NDArray[np.intp]) -> Strings:
+        """Return the entries at the indexes `chosen`; the dictionary is shared."""
+        return Strings(self.codes[chosen], self.values)
+
 
 @dataclass(slots=True)
 class Lines:
@@ -69,6 +73,18 @@ class Lines:
     item_category: Strings
     price: NDArray[np.int64]
     quantity: NDArray[np.int64]
+
+    def select(self, keep: NDArray[np.bool_]) -> Lines:
+        """Return the lines of the kept events, with `event` renumbered; `keep` is a mask of events."""
+        chosen = np.flatnonzero(keep[self.event])
+        renumbered = np.cumsum(keep, dtype=np.int32) - 1
+        return Lines(
+            event=renumbered[self.event[chosen]].astype(np.int32),
+            item_id=self.item_id.select(chosen),
+            item_category=self.item_category.select(chosen),
+            price=self.price[chosen],
+            quantity=self.quantity[chosen],
+        )
 
 
 @dataclass(slots=True)
@@ -93,3 +109,20 @@ class EventBatch:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    def select(self, keep: NDArray[np.bool_]) -> EventBatch:
+        """Return the events where `keep` (n,) is true, in the same order."""
+        chosen = np.flatnonzero(keep)
+        return EventBatch(
+            topic=self.topic[chosen],
+            type=self.type[chosen],
+            at=self.at[chosen],
+            utc_offset=self.utc_offset[chosen],
+            id_hash=self.id_hash[chosen],
+            offset=self.offset[chosen],
+            user=[self.user[i] for i in chosen],
+            event_id=[self.event_id[i] for i in chosen],
+            numbers={name: column[chosen] for name, column in self.numbers.items()},
+            strings={name: column.select(chosen) for name, column in self.strings.items()},
+            lines=None if self.lines is None else self.lines.select(keep),
+        )

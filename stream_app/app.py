@@ -1,0 +1,159 @@
+"""The one place where a worker is composed. Nothing is built at import.
+
+`faust -A stream_app.app worker` asks this module for `app`, which is made then.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import faust
+from aiokafka.structs import TopicPartition
+from prometheus_client import CollectorRegistry
+
+from stream_app.agents import add_agents
+from stream_app.engine import Profiles, Program
+from stream_app.engine.catalogue import Limits
+from stream_app.engine.changelog import Loader
+from stream_app.engine.reload import CatalogueFile
+from stream_app.health import Health
+from stream_app.kafka import store, transport
+from stream_app.kafka.ending import end_process
+from stream_app.kafka.partitions import Partitions
+from stream_app.kafka.restore import restore
+from stream_app.kafka.rounds import Clocks
+from stream_app.kafka.service import WorkerService
+from stream_app.kafka.store import RowStore
+from stream_app.kafka.task import Surroundings
+from stream_app.kafka.writer import TransactionWriter
+from stream_app.metrics import Metrics
+from stream_app.resolve import resolve
+from stream_app.settings import Settings
+
+_MAX_FETCH_BYTES = 4 * 1024 * 1024
+_DAY_MS = 86_400_000
+
+
+class StreamApp(faust.App):
+    """A Faust application whose inputs are folded by partition tasks."""
+
+    worker: WorkerService
+
+    async def on_first_start(self) -> None:
+        await self.worker.prepare()
+        await super().on_first_start()
+
+    async def on_stop(self) -> None:
+        await self.worker.leave()
+        await super().on_stop()
+
+
+def create_app(settings: Settings) -> StreamApp:
+    """Compose a worker from `settings`. Raises DeclarationError where the catalogue is wrong."""
+    transport.register()
+    store.register()
+    clocks = Clocks(wall_ms=lambda: time.time_ns() // 1_000_000, seconds=time.monotonic)
+    metrics, health = Metrics(CollectorRegistry()), Health(int(settings.stall_timeout_s * 1000))
+    catalogue = CatalogueFile(settings.catalog, limits_of(settings))
+    app = _faust_app(settings)
+    around = Surroundings(
+        settings=settings,
+        metrics=metrics,
+        inputs=_Late(lambda: app.consumer),
+        clocks=clocks,
+        program=lambda: catalogue.program,
+        new_writer=partial(_new_writer, settings),
+        restore=partial(_restore, settings),
+        fail=end_process,
+    )
+    partitions = Partitions(around, health)
+    RowStore.profiles = staticmethod(lambda: _profiles(partitions))
+    app.Table("profiles", key_type=str, value_type=dict, partitions=settings.partitions)
+    add_agents(app, settings, partitions)
+    app.worker = WorkerService(app, around, partitions, catalogue, health)
+    return app
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the bounds on input that `settings` set."""
+    return Limits(
+        max_event_bytes=settings.max_event_bytes,
+        future_ms=int(settings.future_s * 1000),
+        retention_ms=int(settings.retention_days * _DAY_MS),
+    )
+
+
+class _Late:
+    """Stands for the consumer, which Faust makes only when it starts."""
+
+    def __init__(self, get: Any) -> None:
+        self._get = get
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._get(), name)
+
+
+def _faust_app(settings: Settings) -> StreamApp:
+    servers = settings.bootstrap_servers.split(",")
+    return StreamApp(
+        settings.app_id,
+        broker=";".join(f"{transport.SCHEME}://{server}" for server in servers),
+        store=f"{store.SCHEME}://",
+        datadir=Path(tempfile.gettempdir()) / f"{settings.app_id}-faust",
+        autodiscover=False,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 10,
+        # How long a join waits for members that died: no longer than they are given to come back.
+        broker_rebalance_timeout=settings.session_timeout_s,
+        broker_request_timeout=max(settings.request_timeout_s, settings.session_timeout_s + 10),
+        broker_max_poll_interval=86_400.0,
+        consumer_max_fetch_size=_MAX_FETCH_BYTES,
+        consumer_auto_offset_reset="earliest",
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=64,
+        table_standby_replicas=0,
+        table_cleanup_interval=86_400.0,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        # The HTTP port is our own: Faust's would show tables and routes to whoever asks.
+        web_enabled=False,
+    )
+
+
+def _new_writer(settings: Settings, number: int) -> TransactionWriter:
+    return TransactionWriter(
+        settings.client_options(),
+        f"{settings.app_id}-{number}",
+        number,
+        timeout_s=settings.transaction_timeout_s,
+        compression=settings.compression,
+    )
+
+
+async def _restore(settings: Settings, number: int, program: Program) -> Loader:
+    return await restore(
+        settings.client_options(),
+        TopicPartition(settings.changelog_topic, number),
+        program,
+        settings.partitions,
+        settings.restore_timeout_s,
+    )
+
+
+def _profiles(partitions: Partitions) -> Iterator[Profiles]:
+    for task in partitions.tasks.values():
+        if task.rounds is not None:
+            yield task.rounds.profiles
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":
+        return create_app(resolve())
+    raise AttributeError(name)

@@ -1,0 +1,197 @@
+"""The catalogue file: shop settings, features and tags, compiled to one row layout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from importlib import resources
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from stream_app.domain.decode import DecodeOptions, Decoder
+from stream_app.domain.layout import Field, Layout
+from stream_app.domain.partitioner import PARTITIONERS
+from stream_app.domain.source import Node, load
+from stream_app.features import BoundFeatures, Features, FeatureSettings, compile_features
+from stream_app.features import declare as declare_features
+from stream_app.tagging import BoundTags, Tags, compile_tags
+from stream_app.tagging import declare as declare_tags
+
+#: Bytes a profile may take in memory and in the changelog.
+ROW_BUDGET: Final = 1_200
+CLOCKS: Final = ("wall", "event")
+_HOURS: Final = 24
+
+#: Fields that the engine itself keeps in every row.
+ENGINE_FIELDS: Final = (Field("due", "i8"),)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What holds for the whole shop; see docs/meaning.md."""
+
+    timezone: str = "UTC"
+    currency: str = "USD"
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
+    night: tuple[int, int] = (22, 6)
+    partitioner: str = "murmur2"
+    clock: str = "wall"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on input that come from settings, not from the catalogue."""
+
+    max_event_bytes: int = 262_144
+    future_ms: int = 300_000
+    retention_ms: int = 400 * 86_400_000
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A validated catalogue, not yet bound to a row layout; `revision` changes with its text."""
+
+    file: str
+    revision: str
+    shop: Shop
+    features: Features
+    tags: Tags
+
+    def compile(self, limits: Limits | None = None) -> Program:
+        """Lay the rows out and bind features and tags to them."""
+        return Program(self, limits or Limits())
+
+
+class Program:
+    """A catalogue compiled to a row layout: what `step` needs beside a partition's profiles."""
+
+    def __init__(self, catalogue: Catalogue, limits: Limits) -> None:
+        self.catalogue = catalogue
+        self.shop = catalogue.shop
+        fields = (*ENGINE_FIELDS, *catalogue.features.fields, *catalogue.tags.fields)
+        self.layout = Layout.of(fields)
+        self.features: BoundFeatures = catalogue.features.bind(self.layout)
+        self.tags: BoundTags = catalogue.tags.bind(self.layout)
+        self.thresholds = catalogue.tags.thresholds
+        self.decoder = Decoder(
+            DecodeOptions(
+                currency=self.shop.currency,
+                rates=self.shop.rates,
+                columns=catalogue.features.columns,
+                max_event_bytes=limits.max_event_bytes,
+                future_ms=limits.future_ms,
+                retention_ms=limits.retention_ms,
+            )
+        )
+        self.partitioner = PARTITIONERS[self.shop.partitioner]
+
+
+def load_catalogue(name: str | Path) -> Catalogue:
+    """Read and validate a catalogue: a path, or the name of one that ships (`retail`).
+
+    Raises DeclarationError, which names file, line and field.
+    """
+    path = _locate(name)
+    root = load(path)
+    root.check_keys(("shop", "features", "tags"), required=("features", "tags"))
+    sections = dict(root.items())
+    shop = _shop(sections.get("shop"))
+    declared = declare_features(sections["features"])
+    features = compile_features(
+        declared, FeatureSettings(timezone=shop.timezone, night=shop.night)
+    )
+    tags = compile_tags(declare_tags(sections["tags"], features.kinds), features.kinds)
+    catalogue = Catalogue(str(path), _revision(path), shop, features, tags)
+    _check_budget(catalogue, root)
+    return catalogue
+
+
+def row_bytes(catalogue: Catalogue) -> int:
+    """Return the bytes that a profile takes under this catalogue."""
+    fields = (*ENGINE_FIELDS, *catalogue.features.fields, *catalogue.tags.fields)
+    return Layout.of(fields).size
+
+
+def _check_budget(catalogue: Catalogue, root: Node) -> None:
+    size = row_bytes(catalogue)
+    if size > ROW_BUDGET:
+        dearest = sorted(catalogue.features.describe(), key=lambda cost: -cost.bytes)[:5]
+        listed = ", ".join(f"{cost.name} {cost.bytes}" for cost in dearest)
+        raise root.error(
+            f"a profile takes {size} bytes, the budget is {ROW_BUDGET}; the dearest features are "
+            f"{listed}; shorten windows, let features share a window, or drop some"
+        )
+
+
+def _locate(name: str | Path) -> Path:
+    text = str(name)
+    if "/" in text or text.endswith((".yaml", ".yml")):
+        return Path(text)
+    return Path(str(resources.files("stream_app") / "catalogs" / f"{text}.yaml"))
+
+
+def _revision(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=6).hexdigest()
+
+
+def _shop(node: Node | None) -> Shop:
+    if node is None:
+        return Shop()
+    node.check_keys(("timezone", "currency", "rates", "night", "partitioner", "clock"))
+    readers = {
+        "timezone": _timezone,
+        "currency": _currency,
+        "rates": _rates,
+        "night": _night,
+        "partitioner": lambda value: _choice(value, tuple(PARTITIONERS)),
+        "clock": lambda value: _choice(value, CLOCKS),
+    }
+    return Shop(**{key: readers[key](value) for key, value in node.items()})  # type: ignore[arg-type]
+
+
+def _timezone(node: Node) -> str:
+    name = node.text()
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise node.error(
+            f"no time zone is called {name!r}; expected an IANA name such as Europe/Berlin"
+        ) from error
+    return name
+
+
+def _currency(node: Node) -> str:
+    code = node.text()
+    if len(code) != 3 or not (code.isascii() and code.isupper()):  # noqa: PLR2004 - ISO 4217
+        raise node.error(f"{code!r} is no currency; expected an ISO 4217 code such as EUR")
+    return code
+
+
+def _rates(node: Node) -> dict[str, Decimal]:
+    rates = {}
+    for code, value in node.items():
+        try:
+            rate = Decimal(str(value.value))
+        except InvalidOperation as error:
+            raise value.error("expected a number: reporting currency for one unit") from error
+        if not (rate.is_finite() and rate > 0):
+            raise value.error("expected a rate above 0")
+        rates[code] = rate
+    return rates
+
+
+def _night(node: Node) -> tuple[int, int]:
+    hours = [element.number() for element in node.elements()]
+    if len(hours) != 2 or any(h != int(h) or not 0 <= h < _HOURS for h in hours):  # noqa: PLR2004
+        raise node.error("expected two whole hours from 0 to 23, such as [22, 6]")
+    return int(hours[0]), int(hours[1])
+
+
+def _choice(node: Node, allowed: tuple[str, ...]) -> str:
+    value = node.text()
+    if value not in allowed:
+        raise node.error(f"{value!r} is not known; expected one of {', '.join(allowed)}")
+    return value

@@ -1,0 +1,161 @@
+"""The changelog of one partition: rows by user, and beside them its offsets, layouts and strings.
+
+Keys that begin with a zero byte are the engine's own; user ids cannot contain one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from stream_app.domain.layout import Layout
+from stream_app.engine.catalogue import Program
+from stream_app.engine.outputs import KeyValue
+from stream_app.engine.profiles import Profiles
+from stream_app.features import migrate
+
+META: Final = b"\0meta"
+_LAYOUT: Final = b"\0layout:"
+_STRING: Final = b"\0string:"
+_FINGERPRINT_BYTES: Final = 8
+
+
+class ChangelogError(Exception):
+    """A changelog that cannot be trusted; says what is wrong and what can be done."""
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What a transaction says about itself: the truth about offsets.
+
+    `next` is the next offset to read by input topic, `time` partition time in ms, `layout` the
+    fingerprint of the rows it wrote, `strings` the size of the dictionary.
+    """
+
+    next: dict[str, int]
+    time: int
+    layout: str
+    strings: int
+
+
+def encode_meta(meta: Meta) -> KeyValue:
+    """Return the changelog record of `meta`."""
+    return META, msgspec.json.encode(meta)
+
+
+def encode_layout(layout: Layout) -> KeyValue:
+    """Return the record that describes a layout, written before the first row that uses it."""
+    return _LAYOUT + _hex(layout.fingerprint), msgspec.json.encode(layout.describe())
+
+
+def encode_strings(added: Sequence[tuple[int, str]]) -> list[KeyValue]:
+    """Return the records of dictionary entries."""
+    return [(_STRING + b"%d" % code, text.encode()) for code, text in added]
+
+
+def _hex(fingerprint: int) -> bytes:
+    return b"%016x" % fingerprint
+
+
+class Loader:
+    """Builds profiles from changelog records in log order.
+
+    Rows of the program's own layout go straight into place, batch by batch; rows of older layouts
+    are kept raw until the end, since their description may come after them once compacted.
+    """
+
+    def __init__(self, program: Program, number: int, partitions: int) -> None:
+        self.profiles = Profiles(program, number, partitions)
+        self.meta: Meta | None = None
+        self.layouts: set[str] = set()
+        self._own = program.layout.fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
+        self._descriptions: dict[bytes, bytes] = {}
+        self._foreign: dict[str, bytes] = {}
+
+    def add(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Take records (key, value); of several with one key the last counts."""
+        own, size = self._own, self.profiles.program.layout.size
+        keys: list[str] = []
+        values: list[bytes] = []
+        for key, value in records:
+            if key[:1] == b"\0":
+                self._add_internal(key, value)
+            elif value is None:
+                raise ChangelogError(f"the changelog deletes user {key!r}, which no version does")
+            elif value[:_FINGERPRINT_BYTES] == own and len(value) == size:
+                keys.append(key.decode())
+                values.append(value)
+            else:
+                self._foreign[key.decode()] = value
+        if keys:
+            self._place(keys, b"".join(values))
+
+    def _add_internal(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            return
+        if key == META:
+            self.meta = msgspec.json.decode(value, type=Meta)
+        elif key.startswith(_LAYOUT):
+            self._descriptions[key[len(_LAYOUT) :]] = value
+            self.layouts.add(key[len(_LAYOUT) :].decode())
+        elif key.startswith(_STRING):
+            self.profiles.dictionary.load(int(key[len(_STRING) :]), value.decode())
+
+    def _place(self, keys: list[str], block: bytes) -> None:
+        profiles = self.profiles
+        if self._foreign:
+            # A row rewritten under the current layout supersedes the older one.
+            for key in keys:
+                self._foreign.pop(key, None)
+        find = profiles.slots.get
+        unknown = list(dict.fromkeys(key for key in keys if find(key) is None))
+        if unknown:
+            profiles.add(unknown)
+        slots = np.array([profiles.slots[key] for key in keys], dtype=np.intp)
+        profiles.scatter(slots, np.frombuffer(block, dtype=profiles.program.layout.dtype))
+
+    def finish(self) -> Profiles:
+        """Return the profiles after the last record.
+
+        Raises ChangelogError where rows exist without meta, or rows name an unknown layout.
+        """
+        self._place_foreign()
+        profiles = self.profiles
+        if self.meta is None:
+            if len(profiles):
+                raise ChangelogError(
+                    f"the changelog of partition {profiles.number} holds {len(profiles)} profiles "
+                    "but no offsets (\\0meta): it was cut or mixed with another application's"
+                )
+            return profiles
+        profiles.time = self.meta.time
+        if len(profiles.dictionary) < self.meta.strings:
+            raise ChangelogError(
+                f"the changelog of partition {profiles.number} names {self.meta.strings} strings "
+                f"but holds {len(profiles.dictionary)}: records are missing"
+            )
+        return profiles
+
+    def _place_foreign(self) -> None:
+        for fingerprint, users in _by_layout(self._foreign).items():
+            description = self._descriptions.get(fingerprint)
+            if description is None:
+                raise ChangelogError(
+                    f"{len(users)} profiles of partition {self.profiles.number} have the layout "
+                    f"{fingerprint.decode()}, whose description is missing"
+                )
+            old = Layout.from_description(msgspec.json.decode(description))
+            block = b"".join(self._foreign[user] for user in users)
+            rows = np.frombuffer(block, dtype=old.dtype)
+            self._place(users, migrate(rows, old, self.profiles.program.layout).tobytes())
+        self._foreign = {}
+
+
+def _by_layout(foreign: Mapping[str, bytes]) -> dict[bytes, list[str]]:
+    grouped: dict[bytes, list[str]] = {}
+    for user, value in foreign.items():
+        fingerprint = int.from_bytes(value[:_FINGERPRINT_BYTES], "little")
+        grouped.setdefault(_hex(fingerprint), []).append(user)
+    return grouped

@@ -1,0 +1,96 @@
+"""The profiles of one partition: rows by user, what is due when, and the strings they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.engine.rows import Rows
+from stream_app.features import Dictionary, migrate
+
+if TYPE_CHECKING:
+    from stream_app.engine.catalogue import Program
+
+NEVER: Final = np.iinfo(np.int64).max
+#: Rows migrated at a time, which bounds the memory beside the old and new rows.
+_SLICE: Final = 10_000
+
+
+class Profiles:
+    """All users of partition `number` of `partitions`; one writer at a time.
+
+    `due` mirrors the rows' field of that name in one piece, so that a look for due rows touches
+    8 bytes a user. `time` is partition time (ms), which never falls.
+    """
+
+    def __init__(self, program: Program, number: int = 0, partitions: int = 1) -> None:
+        self.program = program
+        self.number = number
+        self.partitions = partitions
+        self.time = 0
+        self.rows = Rows(program.layout.size)
+        self.slots: dict[str, int] = {}
+        self.users: list[str] = []
+        self.dictionary = Dictionary()
+        self._due = np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def due(self) -> NDArray[np.int64]:
+        """Next moment (ms) at which each row can change without an event, by slot."""
+        return self._due[: len(self.users)]
+
+    def add(self, users: Sequence[str]) -> NDArray[np.intp]:
+        """Append blank rows for `users`, none of which is known, and return their slots."""
+        first = self.rows.extend(len(users))
+        slots = np.arange(first, first + len(users), dtype=np.intp)
+        self.users.extend(users)
+        self.slots.update(zip(users, slots.tolist(), strict=True))
+        if len(self.users) > len(self._due):
+            grown = np.full(max(1_024, 2 * len(self.users)), NEVER, dtype=np.int64)
+            grown[: len(self._due)] = self._due
+            self._due = grown
+        self._due[slots] = NEVER
+        blank = self.program.layout.blank()
+        self.rows.scatter(slots, np.repeat(blank, len(users)))
+        return slots
+
+    def gather(self, slots: NDArray[np.intp]) -> NDArray[np.void]:
+        """Return a working copy of the rows at `slots`."""
+        return self.rows.gather(slots, self.program.layout.dtype)
+
+    def scatter(self, slots: NDArray[np.intp], rows: NDArray[np.void]) -> None:
+        """Write working copies back and take over their `due`."""
+        self.rows.scatter(slots, rows)
+        self._due[slots] = rows["due"]
+
+    def due_slots(self, now: int, limit: int) -> NDArray[np.intp]:
+        """Return at most `limit` slots whose `due` has come by `now` (ms)."""
+        return np.flatnonzero(self.due <= now)[:limit]
+
+    def under(self, program: Program) -> Profiles:
+        """Return these profiles under another catalogue, every row due to be decided anew.
+
+        The users are shared with the old profiles, which must not be used any more.
+        """
+        moved = self if program.layout == self.program.layout else self._migrated(program)
+        moved.program = program
+        moved._due[: len(moved.users)] = 0
+        return moved
+
+    def _migrated(self, program: Program) -> Profiles:
+        moved = Profiles(program, self.number, self.partitions)
+        moved.time, moved.dictionary = self.time, self.dictionary
+        moved.users, moved.slots = self.users, self.slots
+        moved._due = self._due
+        moved.rows.extend(len(self.users))
+        for first in range(0, len(self.users), _SLICE):
+            slots = np.arange(first, min(first + _SLICE, len(self.users)), dtype=np.intp)
+            rows = migrate(self.gather(slots), self.program.layout, program.layout)
+            moved.rows.scatter(slots, rows)
+        return moved

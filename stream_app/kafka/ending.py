@@ -1,0 +1,55 @@
+"""How a worker ends: crash-only, with a message, and at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from typing import Final, NoReturn
+
+from stream_app.kafka.errors import Fatal, Refusal
+
+log = logging.getLogger(__name__)
+
+#: Exit codes (sysexits.h): try again, and do not before something was decided.
+EXIT_TRY_AGAIN: Final = 75
+EXIT_REFUSED: Final = 78
+#: Set by `stream-app worker` where the process should start itself again; holds the tries so far.
+RESTARTS: Final = "_STREAM_APP_RESTARTS"
+_LONGEST_WAIT_S: Final = 30.0
+#: After so long without a failure the waits start small again.
+_FORGIVEN_S: Final = 300.0
+_started = time.monotonic()
+
+
+def end_process(error: BaseException) -> NoReturn:
+    """Say why, and leave without unwinding: no await may be relied on now.
+
+    Whatever was not committed is done again by the next start, which is this process once more
+    where `stream-app worker` asked for that.
+    """
+    known = isinstance(error, Fatal)
+    log.critical("Ending: %s", error, exc_info=None if known else error)
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if isinstance(error, Refusal):
+        os._exit(EXIT_REFUSED)
+    if RESTARTS in os.environ:
+        _start_again()
+    os._exit(EXIT_TRY_AGAIN)
+
+
+def _start_again() -> None:
+    lasted = time.monotonic() - _started
+    tries = 1 if lasted > _FORGIVEN_S else int(os.environ[RESTARTS]) + 1
+    os.environ[RESTARTS] = str(tries)
+    os.execv(sys.executable, [sys.executable, "-m", "stream_app", *sys.argv[1:]])
+
+
+def wait_before_start() -> float:
+    """Return how long (s) to wait before this start: nothing at first, then doubling to 30 s."""
+    tries = int(os.environ.get(RESTARTS, "0"))
+    return 0.0 if tries == 0 else min(_LONGEST_WAIT_S, 0.5 * 2 ** min(tries - 1, 10))

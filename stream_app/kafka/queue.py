@@ -1,0 +1,101 @@
+"""Fetches that wait for one partition's next round, trimmed to what was not folded yet."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+from aiokafka.structs import ConsumerRecord
+
+_offset = attrgetter("offset")
+
+
+class Gap(NamedTuple):
+    """Records of input `topic` began at `found` where `expected` was next."""
+
+    topic: int
+    expected: int
+    found: int
+
+
+class Taken(NamedTuple):
+    """Records of a round by input topic, the next offsets after them, and gaps met on the way."""
+
+    records: list[list[ConsumerRecord]]
+    next: list[int]
+    gaps: list[Gap]
+
+
+class RecordQueue:
+    """A bounded queue: `full` asks the owner to stop fetching, nothing is refused.
+
+    Whatever is delivered twice, in whatever batches, is taken once: every record is compared with
+    the next offset of its own topic.
+    """
+
+    def __init__(self, topics: int, max_records: int) -> None:
+        self._fetches: list[deque[Sequence[ConsumerRecord]]] = [deque() for _ in range(topics)]
+        self._max_records = max_records
+        self.records = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether fetching should pause."""
+        return self.records >= self._max_records
+
+    @property
+    def low(self) -> bool:
+        """Whether fetching may go on after a pause."""
+        return self.records <= self._max_records // 2
+
+    def put(self, topic: int, records: Sequence[ConsumerRecord]) -> None:
+        """Add a fetch of input `topic`; records ascend in offset."""
+        self._fetches[topic].append(records)
+        self.records += len(records)
+
+    def clear(self) -> None:
+        """Drop everything: after a revoke others may own what is here."""
+        for fetches in self._fetches:
+            fetches.clear()
+        self.records = 0
+
+    def take(self, following: Sequence[int], max_records: int, max_bytes: int) -> Taken:
+        """Take records in log order, from `following` (next offset by topic) on, within bounds.
+
+        Topics share the bounds evenly, so that a backlog of one does not starve the other.
+        """
+        share = max(1, max_records // len(self._fetches))
+        taken = Taken([[] for _ in self._fetches], list(following), [])
+        for topic in range(len(self._fetches)):
+            self._take_topic(topic, taken, share, max_bytes // len(self._fetches))
+        return taken
+
+    def _take_topic(self, topic: int, taken: Taken, max_records: int, max_bytes: int) -> None:
+        fetches, out, size = self._fetches[topic], taken.records[topic], 0
+        while fetches and len(out) < max_records and size < max_bytes:
+            fetch = fetches.popleft()
+            start = bisect_left(fetch, taken.next[topic], key=_offset)
+            stop = min(len(fetch), start + max_records - len(out))
+            stop, size = _within(fetch, start, stop, size, max_bytes)
+            self.records -= stop
+            if stop < len(fetch):
+                fetches.appendleft(fetch[stop:])
+            if start < stop:
+                if fetch[start].offset > taken.next[topic]:
+                    taken.gaps.append(Gap(topic, taken.next[topic], fetch[start].offset))
+                out.extend(fetch[start:stop])
+                taken.next[topic] = fetch[stop - 1].offset + 1
+
+
+def _within(
+    fetch: Sequence[ConsumerRecord], start: int, stop: int, size: int, max_bytes: int
+) -> tuple[int, int]:
+    """Return where to stop so that `size` stays within bounds; one record is always taken."""
+    for i in range(start, stop):
+        size += len(fetch[i].value or b"")
+        if size >= max_bytes:
+            return i + 1, size
+    return stop, size

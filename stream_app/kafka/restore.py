@@ -1,0 +1,73 @@
+"""Reading a partition's changelog back into profiles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from stream_app.engine.catalogue import Program
+from stream_app.engine.changelog import ChangelogError, Loader
+from stream_app.kafka.errors import Fatal, Refusal
+
+_FETCH_BYTES: Final = 8 * 1024 * 1024
+_POLL_MS: Final = 500
+
+
+async def restore(
+    connection: Mapping[str, Any],
+    changelog: TopicPartition,
+    program: Program,
+    partitions: int,
+    timeout_s: float,
+) -> Loader:
+    """Read the committed changelog from its first record to its last stable offset.
+
+    The caller holds the partition's newest producer epoch, so nothing can be added meanwhile. Raises
+    Fatal when it takes longer than `timeout_s`, Refusal when the changelog cannot be trusted.
+    """
+    consumer = AIOKafkaConsumer(
+        **connection,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+        fetch_max_bytes=_FETCH_BYTES,
+    )
+    loader = Loader(program, changelog.partition, partitions)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await consumer.start()
+            await _read(consumer, changelog, loader)
+            loader.finish()
+    except TimeoutError as error:
+        raise Fatal(
+            f"restoring {changelog.topic} partition {changelog.partition} took over "
+            f"{timeout_s:.0f} s; raise STREAM_APP_RESTORE_TIMEOUT_S if it needs longer"
+        ) from error
+    except ChangelogError as error:
+        raise Refusal(
+            f"{error}. Restore {changelog.topic} from a backup, or delete it together with the "
+            "application's outputs to start anew from the inputs that are still kept"
+        ) from error
+    except KafkaError as error:
+        raise Fatal(f"restoring {changelog.topic} failed: {error!r}") from error
+    finally:
+        await consumer.stop()
+    return loader
+
+
+async def _read(consumer: AIOKafkaConsumer, changelog: TopicPartition, loader: Loader) -> None:
+    consumer.assign([changelog])
+    # With read_committed the end offset is the last stable one. Markers of transactions take
+    # offsets too: the position passes them although no record is returned for them.
+    end = (await consumer.end_offsets([changelog]))[changelog]
+    await consumer.seek_to_beginning(changelog)
+    while await consumer.position(changelog) < end:
+        fetched = await consumer.getmany(changelog, timeout_ms=_POLL_MS)
+        for records in fetched.values():
+            loader.add([(record.key, record.value) for record in records])

@@ -1,0 +1,172 @@
+"""The work of one partition: take what is queued, fold it, and commit everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from stream_app.domain.batch import TOPICS
+from stream_app.engine.catalogue import Program
+from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
+from stream_app.engine.step import DUE_LIMIT, Step, step
+from stream_app.kafka.dead_letters import DeadLetterBudget, dead_letter
+from stream_app.kafka.queue import RecordQueue, Taken
+from stream_app.kafka.writer import Outgoing
+from stream_app.metrics import Metrics
+from stream_app.settings import Settings
+
+#: An idle partition commits its meta so often (ms): a transactional id that is not used for the
+#: broker's `transactional.id.expiration.ms` (a week) would be forgotten.
+KEEP_ALIVE_MS: Final = 3_600_000
+
+
+class Writer(Protocol):
+    """What a partition needs of a transactional producer; `TransactionWriter` has it."""
+
+    async def open(self, timeout_s: float) -> None: ...
+    async def write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None: ...
+    async def close(self, timeout_s: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Where time comes from: epoch milliseconds, and seconds that only rise."""
+
+    wall_ms: Callable[[], int]
+    seconds: Callable[[], float]
+
+
+class Rounds:
+    """Folds one partition's records round by round; `next` is what the last commit said.
+
+    A round that fails leaves the profiles ahead of the commit: the caller must end the process.
+    """
+
+    def __init__(
+        self,
+        loader: Loader,
+        following: Sequence[int],
+        writer: Writer,
+        settings: Settings,
+        metrics: Metrics,
+        clocks: Clocks,
+    ) -> None:
+        self.profiles = loader.profiles
+        self.next = list(following)
+        self.queue = RecordQueue(len(TOPICS), settings.queue_records)
+        self._layouts = set(loader.layouts)
+        self._writer = writer
+        self._settings = settings
+        self._metrics = metrics
+        self._clocks = clocks
+        self._budget = DeadLetterBudget(settings.dead_letter_share, settings.dead_letter_run)
+        self._committed_at = clocks.wall_ms()
+        self._look_for_due = True
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to do at once."""
+        return bool(self.queue.records) or self._look_for_due
+
+    def look_for_due(self) -> None:
+        """Have the next rounds decide the rows whose time has come."""
+        self._look_for_due = True
+
+    def adopt(self, program: Program) -> None:
+        """Go on under another catalogue: every row is decided anew in the next rounds."""
+        self.profiles = self.profiles.under(program)
+        self._look_for_due = True
+
+    def take(self) -> Taken:
+        """Take the records of the next round; what is taken is gone from the queue."""
+        return self.queue.take(self.next, self._settings.round_records, self._settings.round_bytes)
+
+    async def run(self, taken: Taken, floor: int) -> None:
+        """Fold and commit `taken`; `floor` (ms) raises partition time beyond the events."""
+        clocks = self._clocks
+        started = clocks.seconds()
+        result = step(
+            self.profiles,
+            taken.records,
+            floor=floor,
+            emitted_at=clocks.wall_ms(),
+            due_limit=DUE_LIMIT if self._look_for_due else 0,
+        )
+        self._look_for_due = result.due == DUE_LIMIT
+        events = sum(map(len, taken.records))
+        self._budget.spend(events, result.rejected)
+        if events or result.touched or clocks.wall_ms() - self._committed_at > KEEP_ALIVE_MS:
+            folded = clocks.seconds()
+            await self._writer.write(self._outputs(taken, result))
+            self.next = taken.next
+            self._committed_at = clocks.wall_ms()
+            self._measure(taken, result, folded - started, clocks.seconds() - folded)
+
+    def _outputs(self, taken: Taken, result: Step) -> dict[str, list[Outgoing]]:
+        settings, outputs = self._settings, result.outputs
+        records = {
+            settings.changelog_topic: self._changelog(taken, result),
+            settings.tags_topic: [Outgoing(*pair) for pair in outputs.encoded_changes()],
+            settings.tag_state_topic: [Outgoing(*pair) for pair in outputs.encoded_states()],
+            settings.dead_letters_topic: [
+                dead_letter(taken.records[r.topic][r.position], r, settings.dead_letter_max)
+                for r in result.rejected
+            ],
+        }
+        return {topic: outgoing for topic, outgoing in records.items() if outgoing}
+
+    def _changelog(self, taken: Taken, result: Step) -> list[Outgoing]:
+        layout = self.profiles.program.layout
+        fingerprint = f"{layout.fingerprint:016x}"
+        meta = Meta(
+            next=dict(zip(TOPICS, taken.next, strict=True)),
+            time=self.profiles.time,
+            layout=fingerprint,
+            strings=len(self.profiles.dictionary),
+        )
+        pairs = [encode_meta(meta), *encode_strings(result.strings)]
+        if fingerprint not in self._layouts:
+            pairs.append(encode_layout(layout))
+            self._layouts.add(fingerprint)
+        return [Outgoing(*pair) for pair in (*pairs, *result.outputs.rows)]
+
+    def _measure(self, taken: Taken, result: Step, fold_s: float, transaction_s: float) -> None:
+        metrics, partition = self._metrics, str(self.profiles.number)
+        for topic, name in enumerate(TOPICS):
+            metrics.count("events", len(taken.records[topic]), topic=name)
+            metrics.count("duplicates", result.duplicates[topic], topic=name)
+        for rejected in result.rejected:
+            metrics.count("rejected", reason=rejected.reason.value)
+        for change in result.outputs.changes:
+            metrics.count("tag_changes", tag=change.tag, action=change.action)
+        metrics.count("transactions", outcome="committed")
+        metrics.observe("batch_size", sum(map(len, taken.records)))
+        metrics.observe("batch_seconds", fold_s)
+        metrics.observe("transaction_seconds", transaction_s)
+        delays = self._delays(taken, result)
+        if delays:
+            metrics.observe("event_to_change_seconds", np.array(delays))
+        metrics.set("users", len(self.profiles), partition=partition)
+        metrics.set("queued", self.queue.records, partition=partition)
+        metrics.set("partition_time_seconds", self.profiles.time / 1000, partition=partition)
+        metrics.set("dead_letter_ratio", self._budget.ratio, partition=partition)
+
+    def _delays(self, taken: Taken, result: Step) -> list[float]:
+        """Return the seconds from each causing record's Kafka timestamp to now."""
+        causes = {
+            (change.cause.topic, change.cause.offset)
+            for change in result.outputs.changes
+            if change.cause is not None
+        }
+        if not causes:
+            return []
+        now = self._clocks.wall_ms()
+        return [
+            (now - record.timestamp) / 1000
+            for topic, name in enumerate(TOPICS)
+            for record in taken.records[topic]
+            if (name, record.offset) in causes
+        ]

@@ -1,0 +1,143 @@
+"""What a worker does beside its agents: topics, HTTP, time, offsets, reload, watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import platform
+from collections.abc import Iterable
+from typing import Any, Final
+
+import faust
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from faust.types import TP
+
+from stream_app import __version__
+from stream_app.engine.reload import CatalogueFile
+from stream_app.domain.errors import DeclarationError
+from stream_app.health import Health
+from stream_app.http import HttpServer, make_app
+from stream_app.kafka.partitions import Partitions
+from stream_app.kafka.task import Surroundings
+from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+_TICK_S: Final = 1.0
+#: The group's offsets are for lag displays and autoscalers only.
+_PUBLISH_EVERY: Final = 5
+_LONGEST_WAIT_S: Final = 15.0
+#: Without a fetch answered for so long (ms), the brokers count as away.
+_AWAY_MS: Final = 10_000
+
+
+class WorkerService:
+    """Connects the partition tasks to Faust's rebalances and keeps the worker's housekeeping."""
+
+    def __init__(
+        self,
+        app: faust.App,
+        around: Surroundings,
+        partitions: Partitions,
+        catalogue: CatalogueFile,
+        health: Health,
+    ) -> None:
+        self._app = app
+        self._around = around
+        self._partitions = partitions
+        self._catalogue = catalogue
+        self._health = health
+        settings, wall_ms = around.settings, around.clocks.wall_ms
+        self._http = HttpServer(
+            make_app(around.metrics, health, wall_ms), settings.http_host, settings.http_port
+        )
+        self._watchdog = Watchdog(health, settings.stall_timeout_s, wall_ms, around.fail)
+        self._housekeeping: asyncio.Task[None] | None = None
+        app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+
+    async def prepare(self) -> None:
+        """Before anything is read: serve HTTP, wait for the brokers, see that the topics fit."""
+        self._use_catalogue()
+        versions = {"python": platform.python_version(), "faust": faust.__version__}
+        self._around.metrics.set("build", 1, version=__version__, **versions)
+        await self._http.start()
+        log.info("HTTP on port %d: /metrics /livez /readyz", self._http.port)
+        await self._wait_for_topics()
+        self._health.connected(True)
+        self._watchdog.start()
+        self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def leave(self) -> None:
+        """Commit what is under way and give up every partition."""
+        self._watchdog.stop()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        offsets = self._partitions.next_offsets()
+        await self._partitions.stop()
+        await self._app.consumer.publish_offsets(offsets)
+        await self._http.stop()
+
+    async def _wait_for_topics(self) -> None:
+        settings, wait = self._around.settings, 0.5
+        while True:
+            try:
+                await ensure_topics(settings.client_options(), TopicPlan.of(settings))
+                return
+            except (KafkaConnectionError, TimeoutError, OSError) as error:
+                self._around.metrics.count("reconnects")
+                log.warning("Kafka is away, next try in %.1f s: %s", wait, error)
+            await asyncio.sleep(wait)
+            wait = min(_LONGEST_WAIT_S, wait * 2)
+
+    async def _on_revoked(self, app: faust.App, revoked: Iterable[TP], **kwargs: Any) -> None:
+        await self._ending_on_error(self._partitions.revoke())
+
+    async def _on_assigned(self, app: faust.App, assigned: Iterable[TP], **kwargs: Any) -> None:
+        generation = self._app.consumer_generation_id
+        await self._ending_on_error(self._partitions.assign(assigned, generation))
+
+    async def _ending_on_error(self, work: Any) -> None:
+        try:
+            await work
+        except Exception as error:
+            self._around.fail(error)
+
+    async def _keep_house(self) -> None:
+        beats = 0
+        try:
+            while True:
+                await asyncio.sleep(_TICK_S)
+                beats += 1
+                self._watchdog.beat()
+                await self._partitions.tick()
+                self._look_at_brokers()
+                self._look_at_catalogue()
+                if beats % _PUBLISH_EVERY == 0:
+                    await self._app.consumer.publish_offsets(self._partitions.next_offsets())
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            self._around.fail(error)
+
+    def _look_at_brokers(self) -> None:
+        fetched_at = self._app.consumer.last_fetch_ms()
+        now = self._around.clocks.wall_ms()
+        self._health.connected(fetched_at is None or now - fetched_at < _AWAY_MS)
+
+    def _look_at_catalogue(self) -> None:
+        try:
+            program = self._catalogue.reload()
+        except (DeclarationError, KafkaError, OSError) as error:
+            self._around.metrics.count("catalogue_reload_failures")
+            log.error("The changed catalogue is refused, the last good one stays: %s", error)
+            return
+        if program is not None:
+            self._use_catalogue()
+            self._partitions.adopt(program)
+            log.info("Catalogue %s is in use", program.catalogue.revision)
+
+    def _use_catalogue(self) -> None:
+        catalogue = self._catalogue.program.catalogue
+        self._around.metrics.use_catalogue(catalogue.revision, catalogue.tags.names)

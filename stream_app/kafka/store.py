@@ -1,0 +1,63 @@
+"""The Faust store behind the table `profiles`: a read-only view of the partition tasks' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Final
+
+from faust.stores import STORES
+from faust.stores.base import Store
+from faust.types import TP
+
+from stream_app.engine.profiles import Profiles
+
+#: URL scheme of this store: `rows://`.
+SCHEME: Final = "rows"
+
+
+class RowStore(Store):
+    """Profiles by user id, as dictionaries of feature values at partition time.
+
+    Rows are written by partition tasks only, together with their offsets; a write through the table
+    would not be part of a transaction, so it is refused.
+    """
+
+    #: Returns the profiles in memory; set by the application when it is composed.
+    profiles: ClassVar[Callable[[], Iterator[Profiles]]] = staticmethod(lambda: iter(()))
+
+    def persisted_offset(self, tp: TP) -> int | None:
+        """Answer that nothing is persisted here: restoring is the tasks' own."""
+        return None
+
+    def __getitem__(self, user: str) -> dict[str, Any]:
+        for profiles in self.profiles():
+            if user in profiles.slots:
+                return profiles.read(user)
+        raise KeyError(user)
+
+    def __setitem__(self, user: str, value: Any) -> None:
+        raise TypeError("profiles are written by events only")
+
+    def __delitem__(self, user: str) -> None:
+        raise TypeError("profiles are written by events only")
+
+    def __contains__(self, user: object) -> bool:
+        return any(user in profiles.slots for profiles in self.profiles())
+
+    def __iter__(self) -> Iterator[str]:
+        for profiles in self.profiles():
+            yield from profiles.users
+
+    def __len__(self) -> int:
+        return sum(map(len, self.profiles()))
+
+    def apply_changelog_batch(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("Faust must not restore profiles: its transport reports no changelog")
+
+    def reset_state(self) -> None:
+        """Do nothing: there is no local file."""
+
+
+def register() -> None:
+    """Make the `rows://` scheme known to Faust."""
+    STORES.aliases[SCHEME] = f"{__name__}:RowStore"

@@ -1,0 +1,217 @@
+"""The life of one partition number in this worker; its work is in `rounds`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiokafka.structs import ConsumerRecord
+from faust.types import TP
+
+from stream_app.domain.batch import TOPICS
+from stream_app.engine.catalogue import Program
+from stream_app.engine.changelog import Loader
+from stream_app.kafka import states
+from stream_app.kafka.bounds import check_bounds, first_offsets
+from stream_app.kafka.clock import CaughtUp
+from stream_app.kafka.errors import Fatal
+from stream_app.kafka.rounds import Clocks, Rounds, Writer
+from stream_app.kafka.states import State
+from stream_app.metrics import Metrics
+from stream_app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Inputs(Protocol):
+    """What a task needs of the consumer; `BatchingConsumer` has it."""
+
+    def open(self, tp: TP) -> None: ...
+    def close_partition(self, tp: TP) -> None: ...
+    async def seek(self, partition: TP, offset: int) -> None: ...
+    async def log_bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]: ...
+    async def reading(self, tp: TP) -> tuple[int, int | None, float]: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all tasks of a worker share; `fail` ends the process."""
+
+    settings: Settings
+    metrics: Metrics
+    inputs: Inputs
+    clocks: Clocks
+    program: Callable[[], Program]
+    new_writer: Callable[[int], Writer]
+    restore: Callable[[int, Program], Awaitable[Loader]]
+    fail: Callable[[BaseException], None]
+
+
+class PartitionTask:
+    """The one writer of partition `number`; see `states` for its life."""
+
+    def __init__(self, number: int, around: Surroundings) -> None:
+        settings = around.settings
+        self.number = number
+        self.state = State.CREATED
+        self.tps = tuple(TP(t, number) for t in (settings.clicks_topic, settings.purchases_topic))
+        self.rounds: Rounds | None = None
+        self._around = around
+        self._writer = around.new_writer(number)
+        self._caught_up = CaughtUp(len(TOPICS))
+        self._owned = True
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._life: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Open the producer and restore, beside the rebalance that made this task."""
+        self._to(State.RESTORING)
+        self._life = asyncio.create_task(self._live(), name=f"partition-{self.number}")
+
+    async def revoke(self) -> None:
+        """Stop taking, let the open transaction finish within the drain timeout, drop the queue.
+
+        Raises Fatal when it takes longer: the partition must not be given away half done.
+        """
+        self._owned = False
+        self._fetch(False)
+        if self.state is not State.RUNNING or self.rounds is None:
+            return
+        self._to(State.DRAINING)
+        self.rounds.queue.clear()
+        timeout = self._around.settings.drain_timeout_s
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError as error:
+            raise Fatal(f"partition {self.number} did not drain within {timeout:.0f} s") from error
+        self._to(State.PARKED)
+
+    async def assign(self) -> None:
+        """Go on: the partition is this worker's again."""
+        self._owned = True
+        if self.state is State.PARKED:
+            await self._run()
+
+    async def stop(self) -> None:
+        """Leave: the partition is another's, or the worker ends. Rows and epoch go with it."""
+        await self.revoke()
+        self.state = State.DEAD
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.gather(self._life, return_exceptions=True)
+        await self._writer.close(self._around.settings.drain_timeout_s)
+        self.rounds = None
+
+    def offer(self, topic: int, records: Sequence[ConsumerRecord]) -> None:
+        """Take a fetch of input `topic`; pauses fetching when enough is queued."""
+        if self.state is State.RUNNING and self.rounds is not None:
+            self.rounds.queue.put(topic, records)
+            if self.rounds.queue.full:
+                self._fetch(False)
+            self._wake.set()
+
+    async def tick(self) -> None:
+        """Once a second: see how far the inputs are read, and have due rows looked at."""
+        if self.state is not State.RUNNING or self.rounds is None:
+            return
+        for topic, tp in enumerate(self.tps):
+            position, stable, at_ms = await self._around.inputs.reading(tp)
+            empty = self._idle.is_set() and not self.rounds.queue.records
+            self._caught_up.observe(topic, position, stable, at_ms, queue_empty=empty)
+            if stable is not None and stable >= 0:
+                lag = 0 if empty and position >= stable else stable - self.rounds.next[topic]
+                labels = {"topic": TOPICS[topic], "partition": str(self.number)}
+                self._around.metrics.set("lag", max(0, lag), **labels)
+        self.rounds.look_for_due()
+        self._wake.set()
+
+    async def _live(self) -> None:
+        try:
+            await self._restore()
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._work()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.state = State.DEAD
+            self._around.fail(error)
+
+    async def _restore(self) -> None:
+        around, started = self._around, self._around.clocks.seconds()
+        # A third of the session: a worker that cannot get its epochs should not hold partitions.
+        await self._writer.open(around.settings.session_timeout_s / 3)
+        program = around.program()
+        loader = await around.restore(self.number, program)
+        known = None if loader.meta is None else loader.meta.next
+        bounds = await around.inputs.log_bounds(self.tps)
+        following = first_offsets(self.tps, known, bounds)
+        self.rounds = Rounds(
+            loader, following, self._writer, around.settings, around.metrics, around.clocks
+        )
+        if around.program() is not program:
+            self.rounds.adopt(around.program())
+        took = around.clocks.seconds() - started
+        around.metrics.observe("restore_seconds", took)
+        log.info(
+            "Partition %d: %d profiles restored in %.1f s; next offsets: %s",
+            self.number,
+            len(loader.profiles),
+            took,
+            ", ".join(f"{tp.topic} {n}" for tp, n in zip(self.tps, following, strict=True)),
+        )
+        if self._owned:
+            await self._run()
+        else:
+            self._to(State.PARKED)
+
+    async def _run(self) -> None:
+        assert self.rounds is not None
+        for tp, offset in zip(self.tps, self.rounds.next, strict=True):
+            await self._around.inputs.seek(tp, offset)
+        self._caught_up.reset()
+        self._to(State.RUNNING)
+        self._fetch(True)
+        self._wake.set()
+
+    async def _work(self) -> None:
+        rounds = self.rounds
+        assert rounds is not None
+        self._idle.clear()
+        try:
+            while self.state is State.RUNNING and rounds.waiting:
+                taken = rounds.take()
+                for gap in taken.gaps:
+                    await self._refuse_loss(self.tps[gap.topic], gap.expected)
+                await rounds.run(taken, self._floor())
+                if rounds.queue.low and self.state is State.RUNNING:
+                    self._fetch(True)
+        finally:
+            self._idle.set()
+
+    async def _refuse_loss(self, tp: TP, expected: int) -> None:
+        # Markers of the producers' own transactions leave gaps in offsets that mean nothing;
+        # retention leaves one that means loss, and then the log begins after what was expected.
+        first, end = (await self._around.inputs.log_bounds([tp]))[tp]
+        check_bounds(tp, expected, first, max(end, expected))
+
+    def _floor(self) -> int:
+        clock = self._around.settings.clock or self._around.program().shop.clock
+        now = self._around.clocks.wall_ms()
+        return now if clock == "wall" and self._caught_up.at(now) else 0
+
+    def _fetch(self, on: bool) -> None:
+        for tp in self.tps:
+            if on:
+                self._around.inputs.open(tp)
+            else:
+                self._around.inputs.close_partition(tp)
+
+    def _to(self, state: State) -> None:
+        self.state = states.check(self.state, state)

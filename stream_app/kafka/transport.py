@@ -1,0 +1,176 @@
+"""A Faust transport that hands whole fetches to agents instead of single records.
+
+Faust keeps what it is good at: group membership, co-partitioned assignment, flow control and
+agents. Positions, offsets and restoring belong to the partition tasks, so everything that Faust
+would do about them is answered here with "nothing to do".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import aiokafka
+import faust
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+from faust.transport.drivers import TRANSPORTS
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+#: URL scheme of this transport: `batching://host:port`.
+SCHEME = "batching"
+#: A fetch that finds nothing may hold up other partitions of the same broker for so long.
+FETCH_MAX_WAIT_MS = 25
+#: A partition that was opened meanwhile is looked at after so long at the latest.
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Records of one partition from one fetch, under the group generation that fetched them."""
+
+    tp: TP
+    generation: int
+    records: Sequence[ConsumerRecord]
+
+
+class FetchSchema(faust.Schema):
+    """Passes a fetch through undecoded: an undecodable record must not stop its neighbours."""
+
+    def loads_key(self, app: Any, message: Any, **kwargs: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **kwargs: Any) -> Any:
+        return message.value
+
+
+class BatchingConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that talks to the broker: reads committed records only."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        # Faust has no setting for these two; aiokafka reads them when it starts.
+        for name, value in (
+            ("_isolation_level", "read_committed"),
+            ("_fetch_max_wait_ms", FETCH_MAX_WAIT_MS),
+        ):
+            if not hasattr(consumer, name):
+                raise RuntimeError(f"this aiokafka has no {name}; use a version from the lock file")
+            setattr(consumer, name, value)
+        return consumer
+
+
+class BatchingConsumer(driver.Consumer):
+    """Delivers one message a fetch and partition, from the partitions that tasks have opened."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._opened: set[TP] = set()
+        super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> BatchingConsumerThread:
+        return BatchingConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def open(self, tp: TP) -> None:
+        """Deliver records of `tp` from now on."""
+        self._opened.add(tp)
+
+    def close_partition(self, tp: TP) -> None:
+        """Deliver no more records of `tp`; its position stays."""
+        self._opened.discard(tp)
+
+    def _get_active_partitions(self) -> set[TP]:
+        # A copy: Faust pauses and resumes inputs by mutating what it gets here, and would open every
+        # input once its own (empty) recovery is over, before the tasks have restored anything.
+        return set(self._opened)
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        while not (self.should_stop or fetcher.should_stop):
+            records, _ = await self._wait_next_records(POLL_SECONDS)
+            generation = self.app.consumer_generation_id
+            for tp, fetched in (records or {}).items():
+                if fetched and self.flow_active:
+                    message = self._to_fetch(TP(tp.topic, tp.partition), generation, fetched)
+                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+    def _to_fetch(
+        self, tp: TP, generation: int, records: Sequence[ConsumerRecord]
+    ) -> ConsumerMessage:
+        last = records[-1]
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            last.offset,
+            last.timestamp / 1000.0,
+            last.timestamp_type,
+            (),
+            None,
+            Fetched(tp, generation, records),
+            None,
+            None,
+            None,
+            tp,
+            generation_id=generation,
+        )
+
+    async def perform_seek(self) -> None:
+        """Do nothing: a task seeks when it knows its next offsets from `\\0meta`."""
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """Answer that every changelog is empty: restoring is the tasks' own."""
+        return dict.fromkeys(partitions, 0)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        return True
+
+    async def publish_offsets(self, offsets: Mapping[TP, int]) -> None:
+        """Tell the group how far the tasks are, for lag and autoscaling; nothing depends on it."""
+        thread = self._thread
+        assigned = {
+            driver.ensure_aiokafka_TP(tp): offset
+            for tp, offset in offsets.items()
+            if tp in thread.assignment()
+        }
+        if assigned:
+            try:
+                await thread.call_thread(thread._ensure_consumer().commit, assigned)
+            except KafkaError as error:
+                self.log.info("Offsets were not published to the group: %r", error)
+
+    async def log_bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
+        """Return the first offset kept and the last stable offset of each of `tps`."""
+        thread = self._thread
+        kafka = thread._ensure_consumer()
+        first = await thread.call_thread(kafka.beginning_offsets, list(tps))
+        end = await thread.call_thread(kafka.end_offsets, list(tps))
+        return {tp: (first[tp], end[tp]) for tp in tps}
+
+    async def reading(self, tp: TP) -> tuple[int, int | None, float]:
+        """Return position, last stable offset as of the last fetch, and that fetch's time (ms)."""
+        kafka = self._thread._ensure_consumer()
+        position = await self._thread.call_thread(kafka.position, tp)
+        return position, kafka.last_stable_offset(tp), kafka.last_poll_timestamp(tp) or 0
+
+    def last_fetch_ms(self) -> float | None:
+        """Return when a fetch was last answered (epoch ms), None where nothing is open."""
+        kafka = self._thread._ensure_consumer()
+        assigned = kafka.assignment()
+        times = [
+            kafka.last_poll_timestamp(tp) or 0
+            for tp in map(driver.ensure_aiokafka_TP, self._opened)
+            if tp in assigned
+        ]
+        return max(times, default=None)
+
+
+class Transport(driver.Transport):
+    """Kafka by aiokafka, a fetch at a time."""
+
+    Consumer: ClassVar[Any] = BatchingConsumer
+
+
+def register() -> None:
+    """Make the `batching://` scheme known to Faust."""
+    TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

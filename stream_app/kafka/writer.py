@@ -1,0 +1,126 @@
+"""One partition's transactional producer: all outputs of a round, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
+
+from stream_app.kafka.errors import Fatal
+
+#: Largest batch in bytes before compression; topics are made to take it (see topics.py).
+MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
+#: The broker aborts a transaction left open for so long (ms), which bounds how long a dead owner's
+#: records hold up readers of committed data.
+TRANSACTION_TIMEOUT_MS: Final = 60_000
+
+
+class Outgoing(NamedTuple):
+    """A record to write to the writer's partition."""
+
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class TransactionWriter:
+    """Writes to partition `number` of every output topic, one transaction a call.
+
+    Opening takes over the transactional id: it ends a dead owner's open transaction and fences an
+    owner who still lives. Any failure raises Fatal and leaves the transaction uncommitted.
+    """
+
+    def __init__(
+        self,
+        connection: Mapping[str, Any],
+        transactional_id: str,
+        number: int,
+        *,
+        timeout_s: float,
+        compression: str = "lz4",
+    ) -> None:
+        self._producer = AIOKafkaProducer(
+            **connection,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=int(timeout_s * 1000),
+            compression_type=compression,
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=2 * MAX_BATCH_BYTES,
+            linger_ms=0,
+        )
+        self._number = number
+        self._timeout_s = timeout_s
+        self.transactional_id = transactional_id
+
+    async def open(self, timeout_s: float) -> None:
+        """Connect and get a new epoch within `timeout_s`, else raise Fatal."""
+        try:
+            await asyncio.wait_for(self._producer.start(), timeout_s)
+        except TimeoutError as error:
+            raise Fatal(
+                f"no producer epoch for {self.transactional_id} within {timeout_s:.0f} s: is the "
+                "broker's transaction coordinator available?"
+            ) from error
+        except KafkaError as error:
+            raise Fatal(f"the producer of {self.transactional_id} did not open: {error!r}") from error
+
+    async def write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None:
+        """Commit the records of `outputs` (by topic) in one transaction, or raise Fatal."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._write(outputs)
+        except TimeoutError as error:
+            raise Fatal(
+                f"a transaction of {self.transactional_id} took over {self._timeout_s:.0f} s"
+            ) from error
+        except KafkaError as error:
+            raise Fatal(
+                f"a transaction of {self.transactional_id} failed and was not committed: {error!r}"
+            ) from error
+
+    async def _write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None:
+        batches = {topic: self._batches(topic, records) for topic, records in outputs.items()}
+        await self._producer.begin_transaction()
+        sent = []
+        # First one batch of every topic, so that a single request adds all partitions to the
+        # transaction; a topic's further batches wait for the one before.
+        for wave in zip_longest(*batches.values()):
+            for topic, batch in zip(batches, wave, strict=True):
+                if batch is not None:
+                    sent.append(
+                        await self._producer.send_batch(batch, topic, partition=self._number)
+                    )
+        # aiokafka would commit although a batch failed; gather raises the first failure instead.
+        await asyncio.gather(*sent)
+        await self._producer.commit_transaction()
+
+    def _batches(self, topic: str, records: Sequence[Outgoing]) -> list[BatchBuilder]:
+        batches: list[BatchBuilder] = []
+        batch = None
+        for key, value, headers in records:
+            if batch is not None and self._append(batch, key, value, headers):
+                continue
+            batch = self._producer.create_batch()
+            batches.append(batch)
+            if not self._append(batch, key, value, headers):
+                raise Fatal(
+                    f"a record of {len(value or b'')} bytes with key {key[:100]!r} for {topic} is "
+                    f"larger than a batch of {MAX_BATCH_BYTES} bytes"
+                )
+        return batches
+
+    @staticmethod
+    def _append(
+        batch: BatchBuilder, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+    ) -> bool:
+        return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
+
+    async def close(self, timeout_s: float) -> None:
+        """Disconnect; never called while a transaction is open."""
+        await asyncio.wait_for(self._producer.stop(), timeout_s)

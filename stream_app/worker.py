@@ -1,0 +1,43 @@
+"""Runs a worker in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from stream_app.app import create_app
+from stream_app.kafka.ending import end_process
+from stream_app.kafka.errors import Fatal
+from stream_app.settings import Settings
+
+
+async def run_worker(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; then commit what is under way and leave the group.
+
+    Does not return where the application fails: the process ends, see `kafka.ending`.
+    """
+    app = create_app(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    app.finalize()
+    starting = asyncio.create_task(app.start())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    if not stop.is_set():
+        _end_on_failure(starting)
+        ended = asyncio.create_task(app.wait_until_stopped())
+        await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            end_process(Fatal(f"Faust stopped: {app.crash_reason!r}"))
+    try:
+        await asyncio.wait_for(app.stop(), settings.drain_timeout_s * 2)
+    except TimeoutError:
+        end_process(Fatal("the worker did not stop in time"))
+
+
+def _end_on_failure(starting: asyncio.Task[None]) -> None:
+    error = starting.exception()
+    if error is not None:
+        end_process(error)
