@@ -1,0 +1,91 @@
+"""The queue takes every record once, whatever is delivered, and in log order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.kafka.queue import Gap, RecordQueue
+
+
+@dataclass
+class Rec:
+    offset: int
+    value: bytes | None = b"x"
+
+
+def fetch(*offsets: int) -> list[Rec]:
+    return [Rec(offset) for offset in offsets]
+
+
+def offsets(records):
+    return [record.offset for record in records]
+
+
+def test_records_before_the_next_offset_are_dropped_one_by_one() -> None:
+    queue = RecordQueue(2, 100)
+    queue.put(0, fetch(3, 4, 5, 6))
+    taken = queue.take([5, 0], 100, 1_000)
+    assert offsets(taken.records[0]) == [5, 6]
+    assert taken.next == [7, 0]
+    assert taken.gaps == []
+
+
+def test_a_later_start_than_expected_is_a_gap() -> None:
+    queue = RecordQueue(2, 100)
+    queue.put(1, fetch(9, 10))
+    taken = queue.take([0, 7], 100, 1_000)
+    assert taken.gaps == [Gap(topic=1, expected=7, found=9)]
+
+
+def test_one_record_larger_than_the_bound_is_still_taken() -> None:
+    queue = RecordQueue(1, 100)
+    queue.put(0, [Rec(0, b"x" * 50), Rec(1)])
+    taken = queue.take([0], 100, 10)
+    assert offsets(taken.records[0]) == [0]
+    assert queue.records == 1
+
+
+def test_fetching_pauses_when_full_and_goes_on_at_half() -> None:
+    queue = RecordQueue(1, 4)
+    queue.put(0, fetch(0, 1, 2, 3))
+    assert queue.full
+    assert not queue.low
+    queue.take([0], 2, 1_000)
+    assert queue.low
+
+
+def test_clear_leaves_nothing() -> None:
+    queue = RecordQueue(1, 4)
+    queue.put(0, fetch(0, 1))
+    queue.clear()
+    assert queue.records == 0
+    assert queue.take([0], 10, 10).records == [[]]
+
+
+deliveries = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(1, 12)).map(lambda t: (t[0], t[0] + t[1])), max_size=12
+)
+
+
+@given(deliveries, st.integers(1, 9), st.integers(1, 6))
+def test_any_redelivery_in_any_batches_is_taken_once(spans, max_records, max_bytes) -> None:
+    queue = RecordQueue(1, 1_000)
+    expected = 0
+    for start, stop in spans:
+        # Kafka delivers without holes: a fetch starts at or before the end of the one before.
+        start = min(start, expected)
+        if stop > start:
+            queue.put(0, fetch(*range(start, stop)))
+            expected = max(expected, stop)
+    following, seen = [0], []
+    while queue.records:
+        taken = queue.take(following, max_records, max_bytes)
+        assert taken.gaps == []
+        assert len(taken.records[0]) <= max_records
+        seen += offsets(taken.records[0])
+        following = taken.next
+    assert seen == list(range(expected))
+    assert queue.records == 0
