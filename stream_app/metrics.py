@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
@@ -85,6 +86,8 @@ TABLE: Final = (
     ),
 )
 
+LABELS: Final = {declared.name: declared.labels for declared in TABLE}
+
 
 class UndeclaredMetric(KeyError):
     """A metric that the table does not have, or one used as another kind."""
@@ -143,6 +146,12 @@ class Metrics:
         if "tag" in labels and labels["tag"] not in self._tags:
             labels["tag"] = OTHER
         (counter.labels(**labels) if labels else counter).inc(by)
+
+    def count_each(self, name: str, rows: Iterable[tuple[str, ...]]) -> None:
+        """Adds one for each row of label values, in declared order; cheaper than one by one."""
+        labels = LABELS.get(name, ())
+        for values, by in Tally(rows).items():
+            self.count(name, by, **dict(zip(labels, values, strict=True)))
 
     def set(self, name: str, value: float, **labels: object) -> None:
         """Sets a gauge. Raises UndeclaredMetric."""

@@ -30,6 +30,13 @@ def test_counters_add_up(metrics: Metrics) -> None:
     assert value(metrics, "rebalances_total") == 1
 
 
+def test_rows_of_labels_are_counted_together(metrics: Metrics) -> None:
+    metrics.use_catalogue("1", ["loyal"])
+    metrics.count_each("tag_changes", [("loyal", "added"), ("lost", "added"), ("loyal", "added")])
+    assert value(metrics, "tag_changes_total", tag="loyal", action="added") == 2
+    assert value(metrics, "tag_changes_total", tag="(other)", action="added") == 1
+
+
 def test_two_registries_share_nothing(metrics: Metrics) -> None:
     metrics.count("rebalances")
     assert value(Metrics(CollectorRegistry()), "rebalances_total") == 0
