@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,20 +67,18 @@ class Frame:
         column: TextColumn = self._column(name)
         return column
 
+    def codes_of(self, name: str, wanted: Collection[str]) -> list[int]:
+        """Codes that occur in a text column and stand for one of the `wanted` texts."""
+        column = self.text(name)
+        # There can be far more texts than rows: look only at those that occur.
+        present = self.once(("codes", name), lambda frame: set(column.codes.tolist()))
+        return [code for code in present if code >= 0 and column.values[code] in wanted]
+
     def _column(self, name: str) -> Any:
         found = self._memo.get(name)
         if found is None:
             found = self._memo[name] = self.columns[name]
         return found
-
-
-def codes_of(column: TextColumn, wanted: frozenset[str]) -> list[int]:
-    """Codes of the `wanted` texts. Looks at no more values than there are rows."""
-    values = column.values
-    if len(values) <= len(column.codes):
-        return [code for code, value in enumerate(values) if value in wanted]
-    present = set(column.codes.tolist())
-    return [code for code in present if code >= 0 and values[code] in wanted]
 
 
 def same_text(left: TextColumn, right: TextColumn) -> Bools:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from stream_app.domain.expression.columns import Bools, Frame, codes_of, same_text
+from stream_app.domain.expression.columns import Bools, Frame, same_text
 from stream_app.domain.expression.operands import Number, TextOperand
 
 Threshold = float | str | list[float] | list[str] | None
@@ -153,9 +153,8 @@ class TextMember(Leaf):
 
     def _side(self, frame: Frame, truth: bool) -> Bools:
         column, default = frame.text(self.operand.name), self.operand.default
-        wanted = codes_of(column, frozenset(self.texts))
         inside = np.zeros(len(column.codes), dtype=np.bool_)
-        for code in wanted:
+        for code in frame.codes_of(self.operand.name, self.texts):
             inside |= column.codes == code
         missing = column.codes < 0
         if default is not None and default in self.texts:

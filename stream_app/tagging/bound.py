@@ -1,0 +1,95 @@
+"""Tags on the rows of one layout: decide all rows of a round, and tell what is set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stream_app.domain.changes import TagStatus, TagValue
+from stream_app.domain.expression import Frame
+from stream_app.domain.layout import Layout, Rows
+from stream_app.tagging.codes import SINCE, VALUES, list_field
+from stream_app.tagging.decision import CERTAIN, NEVER, Decision, Decisions
+from stream_app.tagging.declare import Listed, TagDeclaration
+from stream_app.tagging.lists import ListRule, names
+from stream_app.tagging.rules import Rule, rule_of
+from stream_app.tagging.scalars import Scalars
+from stream_app.tagging.timing import Timing
+
+
+class BoundTags:
+    """Decides the declared tags; see `compile_tags`.
+
+    A tag's state is found by the tag's name: what is not declared any more is not in the rows
+    any more, and nothing is decided about it.
+    """
+
+    def __init__(self, tags: Sequence[TagDeclaration], layout: Layout) -> None:
+        self._layout = layout
+        self._tags = list(tags)
+        self._lists = [
+            (list_field(tag.name).name, ListRule(tag, tag.form, place))
+            for place, tag in enumerate(tags)
+            if isinstance(tag.form, Listed)
+        ]
+        listed = {rule.place for _, rule in self._lists}
+        self._places = [place for place in range(len(tags)) if place not in listed]
+        self._rules: list[Rule] = [rule_of(tags[place]) for place in self._places]
+        self._scalars = Scalars(self._rules, self._places)
+
+    def decide(
+        self,
+        rows: Rows,
+        values: Mapping[str, Any],
+        now: int,
+        dictionary_values: Sequence[str],
+    ) -> Decisions:
+        """Bring the tags of `rows` (m,) up to the feature values at `now`, in place.
+
+        `values` has a column of m values for each feature; `dictionary_values` are the texts by
+        dictionary code; `now` is epoch milliseconds and never less than at the call before.
+        """
+        due = np.full(len(rows), NEVER, dtype=np.int64)
+        if not self._tags or not len(rows):
+            return Decisions(due, [])
+        timing = Timing(now, self._layout.block(rows, SINCE), due)
+        found: list[Decision] = []
+        if self._rules:
+            states = self._layout.block(rows, VALUES)
+            found += self._scalars.decide(states, Frame(values), timing)
+        for field, rule in self._lists:
+            found += rule.decide(rows[field], values, dictionary_values, timing)
+        order = np.lexsort(([d.place for d in found], [d.row for d in found]))
+        return Decisions(due, [found[i] for i in order])
+
+    def state(self, rows: Rows, i: int, dictionary_values: Sequence[str]) -> dict[str, TagStatus]:
+        """The tags that row `i` has, in the order of declaration, as `tag-state` shows them."""
+        if not self._tags:
+            return {}
+        row = rows[i : i + 1]
+        values: dict[int, TagValue] = {
+            rule.place: names(row[field][0].tolist(), dictionary_values)
+            for field, rule in self._lists
+        }
+        if self._rules:
+            codes = self._layout.block(row, VALUES)[0].tolist()
+            for place, rule, code in zip(self._places, self._rules, codes, strict=True):
+                values[place] = rule.value(code) if code else None
+        since = self._layout.block(row, SINCE)[0].tolist()
+        return {
+            tag.name: _status(tag, value, since[place])
+            for place, tag in enumerate(self._tags)
+            if (value := values[place]) is not None
+        }
+
+
+def _status(tag: TagDeclaration, value: TagValue, since: int) -> TagStatus:
+    moment = since * 1_000
+    return {
+        "value": value,
+        "confidence": CERTAIN,
+        "since": moment,
+        "valid_until": moment + tag.expires_ms if tag.expires_ms else None,
+    }

@@ -1,0 +1,50 @@
+"""How a tag's state is written into a row."""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import crc32
+
+from stream_app.domain.layout import Field
+
+#: Block of u2: what each flag or valued tag is.
+VALUES: Final = "tag_value"
+#: Block of u4: when each tag last changed, in epoch seconds; 0 when it never did.
+SINCE: Final = "tag_since"
+
+ABSENT: Final = 0
+TRUE: Final = 1
+#: Ended by time, and its condition has been true ever since.
+EXPIRED: Final = 65_535
+#: Entries that a list tag has room for, whatever its `top`, so that `top` can change.
+LIST_CAPACITY: Final = 8
+
+
+def value_code(name: str) -> int:
+    """2 to 65,534 from the value's name: values may be added, moved and removed freely."""
+    return 2 + crc32(name.encode()) % (EXPIRED - 2)
+
+
+def value_field(tag: str) -> Field:
+    """Place of a flag's or valued tag's state."""
+    return Field(f"tag:{tag}", "<u2", block=VALUES)
+
+
+def since_field(tag: str) -> Field:
+    """Place of a tag's last change."""
+    return Field(f"since:{tag}", "<u4", block=SINCE)
+
+
+def list_field(tag: str) -> Field:
+    """Place of a list tag's entries: dictionary codes, 0 where there is none."""
+    return Field(f"list:{tag}", "<u2", (LIST_CAPACITY,))
+
+
+def seconds(now: int) -> int:
+    """Epoch milliseconds as the seconds of a change: rounded up, so that no hold is cut short."""
+    return -(-now // 1_000)
+
+
+def valid_until(now: int, expires: int) -> int:
+    """When a tag that is set at `now` expires, epoch milliseconds."""
+    return seconds(now) * 1_000 + expires

@@ -1,0 +1,60 @@
+"""Declarations → rules with their places in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from stream_app.domain.layout import Field, Layout
+from stream_app.tagging.bound import BoundTags
+from stream_app.tagging.codes import list_field, since_field, value_field
+from stream_app.tagging.declare import Listed, TagDeclaration
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Compiled tags, not yet bound to a layout.
+
+    `thresholds` are all constants that each number feature is compared to directly, ascending;
+    `opaque` the number features that some rule uses in another way; `features` all that are used.
+    """
+
+    names: tuple[str, ...]
+    fields: tuple[Field, ...]
+    thresholds: Mapping[str, tuple[float, ...]]
+    opaque: frozenset[str]
+    features: frozenset[str]
+    declarations: Mapping[str, TagDeclaration] = field(repr=False)
+
+    def bind(self, layout: Layout) -> BoundTags:
+        """The tags on rows of `layout`, which has all of `fields`."""
+        return BoundTags(tuple(self.declarations.values()), layout)
+
+
+def compile_tags(declarations: Mapping[str, TagDeclaration], kinds: Mapping[str, str]) -> Tags:
+    """Compile what `declare` read with the same kinds of features; ValueError if one is gone."""
+    tags = list(declarations.values())
+    expressions = [expression for tag in tags for expression in tag.expressions]
+    used = frozenset[str]().union(*(tag.features for tag in tags))
+    if unknown := used - kinds.keys():
+        raise ValueError(f"tags use features that are not there: {sorted(unknown)}")
+    thresholds: dict[str, set[float]] = {}
+    for expression in expressions:
+        for name, constant in expression.thresholds:
+            thresholds.setdefault(name, set()).add(constant)
+    return Tags(
+        names=tuple(declarations),
+        fields=_fields(tags),
+        thresholds={name: tuple(sorted(found)) for name, found in thresholds.items()},
+        opaque=frozenset[str]().union(*(expression.opaque for expression in expressions)),
+        features=used,
+        declarations=dict(declarations),
+    )
+
+
+def _fields(tags: list[TagDeclaration]) -> tuple[Field, ...]:
+    states = [
+        list_field(tag.name) if isinstance(tag.form, Listed) else value_field(tag.name)
+        for tag in tags
+    ]
+    return (*states, *(since_field(tag.name) for tag in tags))

@@ -1,0 +1,117 @@
+"""Flags and valued tags: what they should be by the values alone, and why."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.changes import TagValue
+from stream_app.domain.expression import Comparison, Expression, Frame
+from stream_app.tagging.codes import ABSENT, EXPIRED, TRUE, value_code
+from stream_app.tagging.declare import Flag, TagDeclaration, Valued
+
+Codes = NDArray[np.uint16]
+Bools = NDArray[np.bool_]
+
+
+def is_set(codes: Codes) -> Bools:
+    """Where a state says that the tag is there."""
+    found: Bools = (codes != ABSENT) & (codes != EXPIRED)
+    return found
+
+
+class Rule(ABC):
+    """A flag or valued tag; `values` are its values by code."""
+
+    def __init__(self, tag: TagDeclaration, values: dict[int, TagValue]) -> None:
+        self.tag = tag
+        self.values: Final = values
+
+    def value(self, code: int) -> TagValue:
+        """The value of a state; None when the tag is not there or the value is declared no more."""
+        return self.values.get(code)
+
+    @abstractmethod
+    def wanted(self, frame: Frame, codes: Codes) -> Any:
+        """States (n,) that follow from the features and the states before; time plays no part."""
+
+    @abstractmethod
+    def begun(self, frame: Frame) -> Bools:
+        """Where the condition that sets the tag is true: what is expired stays so meanwhile."""
+
+    @abstractmethod
+    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
+        """The comparisons that moved a row from one state to another."""
+
+
+class FlagRule(Rule):
+    """Set by `when`; ended by `until` where that is declared, else by the end of `when`."""
+
+    def __init__(self, tag: TagDeclaration, form: Flag) -> None:
+        super().__init__(tag, {TRUE: True})
+        self.when, self.until = form.when, form.until
+
+    def value(self, code: int) -> TagValue:
+        return None if code in (ABSENT, EXPIRED) else True
+
+    def wanted(self, frame: Frame, codes: Codes) -> Bools:
+        if self.until is None:
+            return self.when.true(frame)
+        when = self.when.evaluate(frame)
+        # Where both are true the end wins, else such a tag would flip at every decision.
+        return (when.t | (when.f & is_set(codes))) & ~self.until.true(frame)
+
+    def begun(self, frame: Frame) -> Bools:
+        return self.when.true(frame)
+
+    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
+        if new != ABSENT or self.until is None:
+            return self.when.explain(frame, row, new != ABSENT)
+        if self.until.true(frame)[row]:
+            return self.until.explain(frame, row, True)
+        return [c for c in self.when.explain(frame, row, False) if c.op == "missing"]
+
+
+class ValuedRule(Rule):
+    """The first case that is true."""
+
+    def __init__(self, tag: TagDeclaration, form: Valued) -> None:
+        codes = [value_code(name) for name, _ in form.cases]
+        names = [name for name, _ in form.cases]
+        super().__init__(tag, {TRUE: True, **dict(zip(codes, names, strict=True))})
+        self.cases: Final[list[tuple[int, Expression]]] = [
+            (code, case) for code, (_, case) in zip(codes, form.cases, strict=True)
+        ]
+
+    def wanted(self, frame: Frame, codes: Codes) -> Codes:
+        result = np.zeros(len(codes), dtype=np.uint16)
+        for code, case in reversed(self.cases):
+            result[case.true(frame)] = code
+        return result
+
+    def begun(self, frame: Frame) -> Bools:
+        begun: Bools = np.logical_or.reduce([case.true(frame) for _, case in self.cases])
+        return begun
+
+    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
+        found: list[Comparison] = []
+        for code, case in self.cases:
+            if code == new:
+                found += case.explain(frame, row, True)
+                break
+            # An earlier case matters when its end is what made room for this one.
+            if code == old or new == ABSENT:
+                found += case.explain(frame, row, False)
+        return list({(c.feature, c.op, str(c.threshold)): c for c in found}.values())
+
+
+def rule_of(tag: TagDeclaration) -> Rule:
+    """The rule of a flag or valued tag."""
+    if isinstance(tag.form, Flag):
+        return FlagRule(tag, tag.form)
+    if isinstance(tag.form, Valued):
+        return ValuedRule(tag, tag.form)
+    raise TypeError(f"{tag.name} is a list tag")
