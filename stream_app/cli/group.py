@@ -16,7 +16,7 @@ from stream_app import __version__
 from stream_app.cli.errors import EXIT_CODE, explain
 
 # What serves the commands and is none itself.
-HELPERS = {"errors", "group"}
+HELPERS = {"errors", "format", "group"}
 
 
 class Commands(click.Group):

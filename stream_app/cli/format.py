@@ -1,0 +1,124 @@
+"""A tag change as one line of English, in colour: what changed for whom, and why."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.text import Text
+
+from stream_app.domain.changes import Because, Operand, TagChange, TagValue
+
+SIGNS: Final = {"added": "+", "removed": "−", "updated": "~"}
+STYLES: Final = {"added": "bold green", "removed": "bold red", "updated": "bold yellow"}
+_OPS: Final = {">=": "≥", "<=": "≤", "!=": "≠", "==": "="}
+_USER_WIDTH: Final = 12
+_TAG_WIDTH: Final = 28
+#: More reasons than this are counted; `--format json` has them all.
+_MOST_REASONS: Final = 4
+_MOST_LIST: Final = 5
+
+
+def change_line(change: TagChange) -> Text:
+    """`time user ± tag = value  why  after event`, without a line end; `.plain` has no colour."""
+    style = STYLES[change.action]
+    tag = Text(f"{SIGNS[change.action]} ", style)
+    tag.append(change.tag, style)
+    shown, note = _value(change)
+    tag.append(shown, style.removeprefix("bold "))
+    tag.append(note, "dim")
+    line = Text(_moment(change.occurred_at), "dim", end="")
+    line.append("  ")
+    line.append(_padded(change.user_id, _USER_WIDTH), "cyan")
+    line.append("  ")
+    line.append_text(tag)
+    line.append(" " * max(_TAG_WIDTH - tag.cell_len, 0) + "  ")
+    line.append(reason(change))
+    line.append(_after(change), "dim")
+    return line
+
+
+def reason(change: TagChange) -> str:
+    """Why, in words: `spend_30d 231.50 > 200, orders_30d 3 ≥ 2`."""
+    if change.source.kind == "expiry":
+        hours = [b.threshold for b in change.because if isinstance(b.threshold, float | int)]
+        return f"expired {_span(float(hours[0]))} after it was set" if hours else "expired"
+    told = [comparison(because) for because in change.because[:_MOST_REASONS]]
+    further = len(change.because) - len(told)
+    if further > 0:
+        told.append(f"and {further} more")
+    words = ", ".join(told)
+    if change.source.kind == "rule":
+        return words or "its rule changed"
+    decided = f"{change.source.kind} {change.source.name}"
+    if change.confidence < 1:
+        decided += f" is {change.confidence:.0%} sure"
+    return f"{decided}: {words}" if words else decided
+
+
+def comparison(because: Because) -> str:
+    """One reason: `spend_30d 231.50 > 200`, `hours_since_cart unknown`, `device mobile = mobile`."""
+    if because.op == "missing" or because.value is None:
+        return f"{because.feature} unknown"
+    value = operand(because.value)
+    if because.op == "has":
+        return f"{because.feature} {value} known"
+    threshold = operand(because.threshold)
+    if value == threshold and because.value != because.threshold:
+        value, threshold = _exact(because.value), _exact(because.threshold)
+    return f"{because.feature} {value} {_OPS.get(because.op, because.op)} {threshold}"
+
+
+def operand(value: Operand) -> str:
+    """A value for people: 1,234 · 231.50 · 0.004 · mobile · beer or wine."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " or ".join(operand(each) for each in value)
+    if isinstance(value, str):
+        return value or "''"
+    if value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
+
+
+def _exact(value: Operand) -> str:
+    """Digits enough to tell it from what it is compared with."""
+    return f"{value:,.10g}" if isinstance(value, float) else operand(value)
+
+
+def _value(change: TagChange) -> tuple[str, str]:
+    """What stands behind the tag's name, and a note: ` = high` and ` (was mid)`."""
+    shown = f" = {named(change.value)}" if named(change.value) else ""
+    before = named(change.previous)
+    return shown, f" (was {before})" if before and before != named(change.value) else ""
+
+
+def named(value: TagValue) -> str:
+    """The value of a tag in words; empty for a tag that is simply there or not there."""
+    if isinstance(value, list):
+        names = ", ".join(value[:_MOST_LIST])
+        return f"{names}, …" if len(value) > _MOST_LIST else names
+    return value if isinstance(value, str) else ""
+
+
+def _after(change: TagChange) -> str:
+    """What set it off, and how long it holds."""
+    cause = f"  after {change.cause.event_id}" if change.cause else "  as time passed"
+    return f"{cause}, until {_moment(change.valid_until)}" if change.valid_until else cause
+
+
+def _moment(rfc3339: str) -> str:
+    """`2017-10-03T18:22:10.000Z` → `2017-10-03 18:22:10`."""
+    return rfc3339[:19].replace("T", " ")
+
+
+def _span(hours: float) -> str:
+    if hours >= 48 and hours % 24 == 0:
+        return f"{hours / 24:,.0f} days"
+    return "1 hour" if hours == 1 else f"{operand(hours)} hours"
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * max(width - len(text), 0)
