@@ -17,6 +17,8 @@ Rows = NDArray[np.void]
 
 #: Every row starts with the fingerprint of the layout that wrote it.
 FINGERPRINT_FIELD: Final = "layout"
+_PADDING: Final = "padding"
+_RESERVED: Final = frozenset({FINGERPRINT_FIELD, _PADDING})
 _ALIGNMENT: Final = 8
 
 
@@ -61,7 +63,7 @@ class Layout:
     def of(cls, fields: Sequence[Field]) -> Self:
         """Arrange the fields; ValueError for a name used twice or a block of unequal fields."""
         names = [field.name for field in fields]
-        twice = {name for name in names if names.count(name) > 1 or name == FINGERPRINT_FIELD}
+        twice = {name for name in names if names.count(name) > 1} | {*names} & _RESERVED
         if twice:
             raise ValueError(f"fields declared twice: {sorted(twice)}")
         groups: dict[object, list[Field]] = {}
@@ -93,14 +95,10 @@ class Layout:
 
     @cached_property
     def dtype(self) -> np.dtype[np.void]:
-        return np.dtype(
-            {
-                "names": [field.name for field in self.fields],
-                "formats": [(field.dtype, field.shape) for field in self.fields],
-                "offsets": [self.offsets[field.name] for field in self.fields],
-                "itemsize": self.size,
-            }
-        )
+        # Padding is a field of its own: numpy drops any other when it joins arrays of rows.
+        padding = self.size - sum(field.size for field in self.fields)
+        fields = [(field.name, field.dtype, field.shape) for field in self.fields]
+        return np.dtype([*fields, *([(_PADDING, "<u1", (padding,))] if padding else [])])
 
     @cached_property
     def fingerprint(self) -> int:

@@ -1,0 +1,192 @@
+"""Features over rows of one layout: fold events in, read values out, and tell what is due."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.batch import TOPICS, EventBatch
+from stream_app.domain.layout import Layout, Rows
+from stream_app.features.amounts import Amounts
+from stream_app.features.clocks import Clocks
+from stream_app.features.columns import maker, since_field
+from stream_app.features.cost import FeatureCost
+from stream_app.features.dictionary import Dictionary
+from stream_app.features.distinct import DistinctTexts
+from stream_app.features.due import ElapsedDue, PaneDue
+from stream_app.features.ids import Ids
+from stream_app.features.latest import LatestTexts
+from stream_app.features.localtime import LocalTime
+from stream_app.features.marks import Marks
+from stream_app.features.rings import Geometry, Reader
+from stream_app.features.sessions import Sessions
+from stream_app.features.slots import SlotTexts
+from stream_app.features.storage import Latest, Registers, Ring, SessionEnd, Slots
+from stream_app.features.units import NO_TYPE, Frame
+from stream_app.features.values import Values
+from stream_app.features.where import Conditions, Selection, condition
+from stream_app.features.windows import HOUR_MS
+
+if TYPE_CHECKING:
+    from stream_app.features.compile import Features
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """`duplicates` bool (n,): the events that were dropped because they had been seen before."""
+
+    duplicates: NDArray[np.bool_]
+
+
+class BoundFeatures:
+    """What `fold` writes in a row depends on the row and its events alone, not on how events are
+    split into batches (decayed weights: up to rounding)."""
+
+    def __init__(self, layout: Layout, features: Features) -> None:
+        self._features = features
+        self._minor_per_major = 10.0**features.settings.exponent
+        storages, settings = features.storages, features.settings
+        rings = {s: w for s, w in storages.items() if isinstance(s, Ring)}
+        registers = {s: w for s, w in storages.items() if isinstance(s, Registers)}
+        slots = [s for s in storages if isinstance(s, Slots)]
+        self._geometry = Geometry(layout, rings)
+        self._expressions = {
+            source.where: condition(source.where)
+            for source in (storage.source for storage in storages)
+            if source.where
+        }
+        self._conditions = Conditions(
+            LocalTime(settings.timezone), settings.night, self._minor_per_major
+        )
+        lengths = self._geometry.lengths
+        self._ids = Ids(layout, tuple(range(len(TOPICS))))
+        self._clocks = Clocks(layout, self._geometry.blocks, _limits(layout, registers))
+        ends = [s for s in storages if isinstance(s, SessionEnd)]
+        self._sessions = Sessions(layout, ends, settings.session_gap_ms)
+        self._marks = Marks(layout, lengths)
+        self._adders = (
+            Amounts(layout, lengths, "sum"),
+            Amounts(layout, lengths, "max"),
+            DistinctTexts(layout, {one: max(windows) for one, windows in registers.items()}),
+        )
+        self._updaters: tuple[LatestTexts | SlotTexts, ...] = (
+            LatestTexts(layout, [s for s in storages if isinstance(s, Latest)]),
+            *(
+                SlotTexts(layout, [s for s in slots if s.count == count], count)
+                for count in sorted({s.count for s in slots})
+            ),
+        )
+        self._makers = {
+            name: maker(declaration, self._minor_per_major)
+            for name, declaration in features.declarations.items()
+        }
+        self._pane_due = PaneDue(self._geometry, registers)
+        self._elapsed = _elapsed_units(features)
+        self._elapsed_due = ElapsedDue({name: unit for name, (_, unit) in self._elapsed.items()})
+
+    def fold(
+        self, rows: Rows, index: NDArray[np.intp], batch: EventBatch, strings: Dictionary
+    ) -> Folded:
+        """Add a batch's events to `rows` in place; `index` (n,) is the row of each event.
+
+        `rows` is a contiguous working copy, in which no user has two rows.
+        """
+        if not len(batch):
+            return Folded(np.zeros(0, np.bool_))
+        duplicates = self._ids.drop(rows, index, batch)
+        live: NDArray[np.intp] | slice = slice(None)
+        types = batch.type
+        if duplicates.any():
+            live = np.flatnonzero(~duplicates)
+            types = np.where(duplicates, np.uint8(NO_TYPE), types)
+        frame = Frame(batch, index, types, strings)
+        _see(rows, index[live], batch.at[live])
+        panes = self._clocks.advance(rows, index, batch.at, live)
+        selection = Selection(frame, self._conditions, self._expressions)
+        starts = self._sessions.starts(rows, frame, selection)
+        self._marks.add(rows, frame, panes, selection, starts)
+        for adder in self._adders:
+            adder.add(rows, frame, panes, selection)
+        for updater in self._updaters:
+            updater.update(rows, frame, selection)
+        return Folded(duplicates)
+
+    def values(self, rows: Rows, now: int, strings: Dictionary) -> Values:
+        """The features of `rows` at `now` (epoch ms); texts are looked up in `strings`."""
+        return Values(self._makers, Reader(self._geometry, rows, now), strings)
+
+    def due(
+        self,
+        rows: Rows,
+        now: int,
+        thresholds: Mapping[str, Sequence[float]],
+        opaque: Collection[str] = (),
+    ) -> NDArray[np.int64]:
+        """The next moment after `now` at which a value can change without an event, or NEVER.
+
+        Features that change all the time (`Features.passing`) count when they pass one of their
+        `thresholds`, or at each full hour when they are `opaque`. A ratio over one of them always
+        is. Other names are ignored.
+        """
+        due = self._pane_due.due(rows, now)
+        hourly = self._hourly(thresholds, opaque)
+        wanted = {n: f for n, (f, _) in self._elapsed.items() if n in thresholds or n in hourly}
+        since = {name: rows[field].reshape(len(rows)) for name, field in wanted.items()}
+        elapsed = self._elapsed_due.due(since, now, thresholds, hourly, len(rows))
+        return np.minimum(due, elapsed)
+
+    def describe(self) -> list[FeatureCost]:
+        """What each feature costs in a row."""
+        return self._features.describe()
+
+    def _hourly(
+        self, thresholds: Mapping[str, Sequence[float]], opaque: Collection[str]
+    ) -> set[str]:
+        """Features whose time must be looked at each hour: opaque ones, and parts of ratios."""
+        hourly = set(opaque)
+        pending = [name for name in (*thresholds, *opaque) if self._is_ratio(name)]
+        while pending:
+            parts = self._features.declarations[pending.pop()].of
+            hourly.update(parts)
+            pending += [part for part in parts if self._is_ratio(part)]
+        return hourly
+
+    def _is_ratio(self, name: str) -> bool:
+        declaration = self._features.declarations.get(name)
+        return declaration is not None and declaration.kind == "ratio"
+
+
+def _see(rows: Rows, row: NDArray[np.intp], at: NDArray[np.int64]) -> None:
+    """First and last event times; a blank row is born at its first event."""
+    if not len(row):
+        return
+    born = rows["born"]
+    new = np.flatnonzero(born[row] == 0)[::-1]
+    # Backwards, so that of a user's events the first one stays.
+    born[row[new]] = at[new]
+    first, last = rows["first_seen"].copy(), rows["last_seen"].copy()
+    np.minimum.at(first, row, at)
+    np.maximum.at(last, row, at)
+    rows["first_seen"], rows["last_seen"] = first, last
+
+
+def _limits(layout: Layout, registers: Mapping[Registers, set[int]]) -> dict[int, list[int]]:
+    """The longest window of each distinct count, by pane width, in the order of its block."""
+    longest = {one.name: max(windows) for one, windows in registers.items()}
+    blocks = {one.pane: layout.field(one.name).block for one in registers}
+    return {pane: [longest[name] for name in layout.index(b)] for pane, b in blocks.items()}
+
+
+def _elapsed_units(features: Features) -> dict[str, tuple[str, int]]:
+    """Field and unit (ms) of the features that tell the time since an event."""
+    found = {}
+    for name, declaration in features.declarations.items():
+        if declaration.kind == "hours_since":
+            found[name] = (since_field(declaration), HOUR_MS)
+        elif declaration.kind == "tenure":
+            found[name] = ("first_seen", declaration.unit_ms)
+    return found

@@ -1,0 +1,85 @@
+"""How each kind of feature makes its column of values."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stream_app.features.declaration import Declaration
+from stream_app.features.distinct import estimate
+from stream_app.features.needs import EVERYTHING, mean_rings, needs, share_rings, slots_of
+from stream_app.features.selectors import MONEY_FIELDS
+from stream_app.features.slots import heaviest, usual
+from stream_app.features.storage import Latest, Registers, Ring
+from stream_app.features.values import Make, View, Weighted, amount, elapsed, ratio, text
+from stream_app.features.windows import ALL, HOUR_MS
+
+
+def maker(declaration: Declaration, minor_per_major: float) -> Make:
+    """What computes the feature's column from a View."""
+    source, window = declaration.source, declaration.window.panes
+    scale = minor_per_major if source.field in MONEY_FIELDS else 1.0
+    match declaration.kind:
+        case "count" | "sessions":
+            ring = _ring(declaration)
+            return lambda view: view.reader.sum(ring, window)
+        case "sum":
+            ring = _ring(declaration)
+            return lambda view: view.reader.sum(ring, window) / scale
+        case "mean":
+            total, counted = mean_rings(declaration)
+            return lambda view: ratio(
+                view.reader.sum(total, window) / scale, view.reader.sum(counted, window)
+            )
+        case "max":
+            ring = _ring(declaration)
+            return lambda view: amount(view.reader.max(ring, window), scale)
+        case "share":
+            matching, every = share_rings(declaration)
+            return lambda view: ratio(
+                view.reader.sum(matching, window), view.reader.sum(every, window)
+            )
+        case "active_days":
+            ring = _ring(declaration)
+            return lambda view: view.reader.days(ring, window)
+        case "distinct":
+            registers = Registers(source, declaration.window.pane)
+            return lambda view: estimate(view.rows, registers, window, view.now)
+    return _timeless(declaration)
+
+
+def _timeless(declaration: Declaration) -> Make:
+    match declaration.kind:
+        case "hours_since":
+            field = since_field(declaration)
+            return lambda view: elapsed(view.now, _cell(view, field), HOUR_MS)
+        case "tenure":
+            unit = declaration.unit_ms
+            return lambda view: elapsed(view.now, view.rows["first_seen"], unit)
+        case "last":
+            code = f"{Latest(declaration.source).name}:code"
+            return lambda view: text(view.rows[code], view.strings)
+        case "usual":
+            slots = slots_of(declaration)
+            return lambda view: text(usual(view.rows, slots), view.strings)
+        case "top":
+            slots = slots_of(declaration)
+            return lambda view: Weighted(*heaviest(view.rows, slots), view.strings.values)
+    above, below = declaration.of
+    return lambda view: ratio(view.columns[above], view.columns[below])
+
+
+def since_field(declaration: Declaration) -> str:
+    """The row's field with the time that an `hours_since` feature measures from."""
+    if declaration.source == EVERYTHING:
+        return "last_seen"
+    return Ring("since", declaration.source, ALL).name
+
+
+def _ring(declaration: Declaration) -> Ring:
+    storage, _ = needs(declaration)[0]
+    assert isinstance(storage, Ring)
+    return storage
+
+
+def _cell(view: View, field: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return view.rows[field].reshape(len(view.rows))

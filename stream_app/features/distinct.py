@@ -1,0 +1,82 @@
+"""How many different texts: linear counting over 64 registers (Whang et al. 1990).
+
+A text's hash picks a register, which keeps the age in panes of its latest event. With z registers
+empty in a window the estimate is 64 ln(64 / z); its standard error is about 10 % up to 64 texts
+and 14 % up to 128, and beyond 310 texts it says 310.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.batch import Strings
+from stream_app.domain.layout import Layout, Rows
+from stream_app.features.clocks import Panes
+from stream_app.features.rings import clock_of
+from stream_app.features.storage import EMPTY, REGISTERS, Registers
+from stream_app.features.units import Events, Frame
+from stream_app.features.where import Selection
+from stream_app.features.windows import ALL, PANE_MS
+
+#: Knuth's multiplier spreads the bits of a CRC; the top six bits pick the register.
+_SPREAD: Final = 0x9E3779B1
+_TOP_BITS: Final = 26
+#: Estimate by the number of empty registers; none empty counts as half a one.
+_ESTIMATE: Final = np.array(
+    [REGISTERS * np.log(REGISTERS / max(empty, 0.5)) for empty in range(REGISTERS + 1)]
+)
+
+
+class DistinctTexts:
+    """All `distinct` features: the youngest age wins in a register."""
+
+    def __init__(self, layout: Layout, registers: dict[Registers, int]) -> None:
+        """`registers`: each with the longest window that is read, in panes."""
+        self._stride = layout.size
+        self._places = [(r, layout.offsets[r.name], window) for r, window in registers.items()]
+
+    def add(self, rows: Rows, frame: Frame, panes: Panes, selection: Selection) -> None:
+        """Enter a batch's texts."""
+        hashes: dict[tuple[bool, str], NDArray[np.uint8]] = {}
+        for registers, offset, window in self._places:
+            source = registers.source
+            units, positions = selection.units(source), selection.positions(source)
+            key = (source.by_item, source.field)
+            if key not in hashes:
+                hashes[key] = _registers(units, source.field)
+            events = units.events(positions)
+            place = frame.row[events] * self._stride + offset + hashes[key][positions]
+            age = np.zeros(len(events), np.int64)
+            if registers.pane != ALL:
+                age = panes.age[registers.pane][events]
+                young = age < window
+                place, age = place[young], age[young]
+            np.minimum.at(rows.view(np.uint8), place, age.astype(np.uint8))
+
+
+def estimate(rows: Rows, registers: Registers, window: int, now: int) -> NDArray[np.float64]:
+    """Number of different texts in the window that ends at `now`."""
+    ages = rows[registers.name]
+    if registers.pane == ALL:
+        used = np.count_nonzero(ages != EMPTY, axis=1)
+    else:
+        lag = now // PANE_MS[registers.pane] - clock_of(rows, registers.pane)
+        # An age is in the window when it is below `window - lag`, and a row ahead of `now` is not.
+        limit = np.clip(window - np.maximum(lag, 0), 0, EMPTY).astype(np.uint8)
+        used = np.count_nonzero(ages < limit[:, None], axis=1)
+    found: NDArray[np.float64] = _ESTIMATE[REGISTERS - used]
+    return found
+
+
+def _registers(units: Events, field: str) -> NDArray[np.uint8]:
+    column: Strings = units.text(field)
+    table = [
+        (crc32(text.encode("utf-8", "surrogatepass")) * _SPREAD & 0xFFFFFFFF) >> _TOP_BITS
+        for text in column.values
+    ]
+    # The absent are -1, which reads the last entry.
+    return np.array([*table, 0], np.uint8)[column.codes]

@@ -1,0 +1,140 @@
+"""Columns of a batch at the two levels that features count: events, and items."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.batch import CLICKS, MISSING, EventBatch, Strings
+from stream_app.features.dictionary import Dictionary
+from stream_app.features.selectors import ITEM_FIELDS, NUMBER_FIELDS
+
+#: Type of an event that is to be left out; tables by type have one more entry for it.
+NO_TYPE: Final = 255
+TYPE_TABLE_SIZE: Final = 256
+
+
+class Events:
+    """A unit an event. `event` is None: position and event are the same."""
+
+    event: NDArray[np.intp] | None = None
+
+    def __init__(self, batch: EventBatch, types: NDArray[np.uint8], strings: Dictionary) -> None:
+        self.batch = batch
+        self.type = types
+        self._strings = strings
+        self._codes: dict[str, NDArray[np.uint16]] = {}
+
+    def __len__(self) -> int:
+        return len(self.type)
+
+    def events(self, positions: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The events that units belong to."""
+        return positions if self.event is None else self.event[positions]
+
+    def number(self, field: str) -> NDArray[np.int64]:
+        """Amounts in minor units, quantity in pieces; MISSING where absent."""
+        column = self.batch.numbers.get(field)
+        return np.full(len(self.batch), MISSING) if column is None else column
+
+    def text(self, field: str) -> Strings:
+        column = self.batch.strings.get(field)
+        return _absent(len(self.batch)) if column is None else column
+
+    def present(self, field: str) -> NDArray[np.bool_]:
+        """Which units carry a field."""
+        if field in NUMBER_FIELDS:
+            present: NDArray[np.bool_] = self.number(field) != MISSING
+        else:
+            present = self.text(field).codes >= 0
+        return present
+
+    def codes(self, field: str) -> NDArray[np.uint16]:
+        """Dictionary codes of a text field, 0 where absent."""
+        if field not in self._codes:
+            column = self.text(field)
+            # The absent are -1, which reads the last entry.
+            table = np.append(self._strings.codes(column.values), np.uint16(0))
+            self._codes[field] = table[column.codes]
+        return self._codes[field]
+
+
+class Items(Events):
+    """A unit a click and a line of a purchase; other fields are those of the line's event."""
+
+    def __init__(self, events: Events, strings: Dictionary) -> None:
+        batch, lines = events.batch, events.batch.lines
+        self._clicks = int(np.count_nonzero(batch.topic == CLICKS))
+        clicks = np.arange(self._clicks)
+        owner: NDArray[np.intp] = clicks
+        if lines is not None:
+            owner = np.concatenate((clicks, lines.event.astype(np.intp)))
+        super().__init__(batch, events.type[owner], strings)
+        self.event = owner
+        self._numbers: dict[str, NDArray[np.int64]] = {}
+        self._texts: dict[str, Strings] = {}
+
+    def number(self, field: str) -> NDArray[np.int64]:
+        if field not in self._numbers:
+            self._numbers[field] = self._number(field)
+        return self._numbers[field]
+
+    def text(self, field: str) -> Strings:
+        if field not in self._texts:
+            self._texts[field] = self._text(field)
+        return self._texts[field]
+
+    def _number(self, field: str) -> NDArray[np.int64]:
+        column = super().number(field)
+        if field not in ITEM_FIELDS or self.batch.lines is None:
+            return column[self.event]
+        of_lines: NDArray[np.int64] = getattr(self.batch.lines, field)
+        return np.concatenate((column[: self._clicks], of_lines))
+
+    def _text(self, field: str) -> Strings:
+        column = super().text(field)
+        if field not in ITEM_FIELDS or self.batch.lines is None:
+            return Strings(column.codes[self.event], column.values)
+        of_lines: Strings = getattr(self.batch.lines, field)
+        shifted = np.where(of_lines.codes < 0, -1, of_lines.codes + len(column.values))
+        codes = np.concatenate((column.codes[: self._clicks], shifted)).astype(np.int32)
+        return Strings(codes, [*column.values, *of_lines.values])
+
+
+class Frame:
+    """One batch as the fold sees it: which row each event is for, and its columns.
+
+    `row` intp (n,); duplicates are left out by setting their `events.type` to NO_TYPE.
+    """
+
+    def __init__(
+        self,
+        batch: EventBatch,
+        row: NDArray[np.intp],
+        types: NDArray[np.uint8],
+        strings: Dictionary,
+    ) -> None:
+        self.batch = batch
+        self.row = row
+        self.at = batch.at
+        self.events = Events(batch, types, strings)
+        self._strings = strings
+
+    @cached_property
+    def items(self) -> Items:
+        return Items(self.events, self._strings)
+
+    @cached_property
+    def most_units(self) -> int:
+        """No row has more units than this in the batch."""
+        most = np.bincount(self.row).max(initial=0)
+        if self.batch.lines is not None:
+            most += np.bincount(self.row[self.batch.lines.event]).max(initial=0)
+        return int(most)
+
+
+def _absent(n: int) -> Strings:
+    return Strings(np.full(n, -1, np.int32), [])

@@ -1,0 +1,103 @@
+"""Feature values of some rows at one moment, worked out when they are first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.batch import MISSING
+from stream_app.domain.expression import Text
+from stream_app.features.dictionary import NO_TEXT, Dictionary
+from stream_app.features.rings import Reader
+from stream_app.features.storage import NEVER
+from stream_app.features.windows import HOUR_MS
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A list feature: texts by weight, heaviest first. `codes` int32 (n, k) are the dictionary's,
+    -1 where the list ends; `shares` float64 (n, k) add up to 1 in a row that has any."""
+
+    codes: NDArray[np.int32]
+    shares: Floats
+    values: Sequence[str]
+
+
+Column = Floats | Text | Weighted
+
+
+class View:
+    """What a column is made of: the rows at `now`, and the columns of other features."""
+
+    def __init__(self, reader: Reader, strings: Dictionary, columns: Mapping[str, Any]) -> None:
+        self.reader = reader
+        self.rows = reader.rows
+        self.now = reader.now
+        self.strings = strings
+        self.columns = columns
+
+
+Make = Callable[[View], Column]
+
+
+class Values(Mapping[str, Column]):
+    """Column by feature name: float64 (n,) with NaN for missing, Text, or Weighted.
+
+    Reads the rows at the first use of a name, so use it before they are folded again.
+    """
+
+    def __init__(self, makers: Mapping[str, Make], reader: Reader, strings: Dictionary) -> None:
+        self._makers = makers
+        self._view = View(reader, strings, self)
+        self._done: dict[str, Column] = {}
+
+    def __getitem__(self, name: str) -> Column:
+        found = self._done.get(name)
+        if found is None:
+            found = self._done[name] = self._makers[name](self._view)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def ratio(above: Floats, below: Floats) -> Floats:
+    """Missing where either is, and where `below` is 0."""
+    result = np.full(len(above), np.nan)
+    np.divide(above, below, out=result, where=below != 0)
+    return result
+
+
+def amount(minor: NDArray[np.int64], scale: float) -> Floats:
+    """Major units, NaN where MISSING."""
+    return np.where(minor == MISSING, np.nan, minor / scale)
+
+
+def elapsed(now: int, since: NDArray[np.int64], unit_ms: int) -> Floats:
+    """Time since an event in units, not below 0; NaN where there was none."""
+    never = (since == MISSING) | (since == NEVER)
+    passed = np.maximum(now - np.where(never, now, since), 0) / unit_ms
+    return np.where(never, np.nan, passed)
+
+
+def hours(now: int, since: NDArray[np.int64]) -> Floats:
+    """`elapsed` in fractional hours."""
+    return elapsed(now, since, HOUR_MS)
+
+
+def text(codes: NDArray[np.uint16], strings: Dictionary) -> Text:
+    """A text column with the few values that these rows have."""
+    used = np.unique(codes)
+    kept = used[used != NO_TEXT]
+    table = np.arange(len(used), dtype=np.int32) - (len(used) - len(kept))
+    values = [strings.values[code] for code in kept.tolist()]
+    return Text(table[np.searchsorted(used, codes)], values)
