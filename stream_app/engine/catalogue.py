@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from stream_app.domain.decode import DecodeOptions, Decoder
 from stream_app.domain.layout import Field, Layout
+from stream_app.domain.money import exponent
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.domain.source import Node, load
 from stream_app.features import BoundFeatures, Features, FeatureSettings, compile_features
@@ -75,7 +76,10 @@ class Program:
         self.layout = Layout.of(fields)
         self.features: BoundFeatures = catalogue.features.bind(self.layout)
         self.tags: BoundTags = catalogue.tags.bind(self.layout)
-        self.thresholds = catalogue.tags.thresholds
+        passing = catalogue.features.passing
+        #: Constants that rules compare features to which change as time passes.
+        self.thresholds = {n: t for n, t in catalogue.tags.thresholds.items() if n in passing}
+        self.opaque = catalogue.tags.opaque & passing
         self.decoder = Decoder(
             DecodeOptions(
                 currency=self.shop.currency,
@@ -101,7 +105,10 @@ def load_catalogue(name: str | Path) -> Catalogue:
     shop = _shop(sections.get("shop"))
     declared = declare_features(sections["features"])
     features = compile_features(
-        declared, FeatureSettings(timezone=shop.timezone, night=shop.night)
+        declared,
+        FeatureSettings(
+            timezone=shop.timezone, night=shop.night, exponent=exponent(shop.currency)
+        ),
     )
     tags = compile_tags(declare_tags(sections["tags"], features.kinds), features.kinds)
     catalogue = Catalogue(str(path), _revision(path), shop, features, tags)

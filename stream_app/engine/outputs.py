@@ -52,11 +52,10 @@ def publish(
 ) -> Outputs:
     """Decide the tags of `rows` (m,) at partition time and write `due`; return what changed."""
     program, now = profiles.program, profiles.time
-    values = program.features.values(rows, now)
+    values = program.features.values(rows, now, profiles.dictionary)
     decisions = program.tags.decide(rows, values, now, profiles.dictionary.values)
-    rows["due"] = np.minimum(
-        program.features.due(rows, now, program.thresholds), decisions.due
-    )
+    passing = program.features.due(rows, now, program.thresholds, program.opaque)
+    rows["due"] = np.minimum(passing, decisions.due)
     outputs = Outputs()
     if not decisions.changes:
         return outputs

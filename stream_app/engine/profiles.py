@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.engine.reading import Plain, plain_rows
 from stream_app.engine.rows import Rows
 from stream_app.features import Dictionary, migrate
 
@@ -82,6 +83,22 @@ class Profiles:
         moved.program = program
         moved._due[: len(moved.users)] = 0
         return moved
+
+    def read(self, user: str, at: int | None = None) -> dict[str, Plain]:
+        """Return a user's feature values at `at` (ms), by default at partition time."""
+        slot = np.array([self.slots[user]], dtype=np.intp)
+        return next(self._read(slot, self.time if at is None else at))
+
+    def read_all(self, at: int) -> Iterator[tuple[str, dict[str, Plain]]]:
+        """Yield every user with his feature values at `at` (ms)."""
+        for first in range(0, len(self.users), _SLICE):
+            users = self.users[first : first + _SLICE]
+            slots = np.arange(first, first + len(users), dtype=np.intp)
+            yield from zip(users, self._read(slots, at), strict=True)
+
+    def _read(self, slots: NDArray[np.intp], at: int) -> Iterator[dict[str, Plain]]:
+        values = self.program.features.values(self.gather(slots), at, self.dictionary)
+        return plain_rows(values, len(slots))
 
     def _migrated(self, program: Program) -> Profiles:
         moved = Profiles(program, self.number, self.partitions)

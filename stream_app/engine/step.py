@@ -58,8 +58,9 @@ def step(
     profiles.time = max(profiles.time, floor, int(batch.at.max(initial=0)))
     due = profiles.due_slots(profiles.time, due_limit)
     touched, index = _touched(slots, due)
+    if not len(touched):
+        return Step(decoded.rejected + misrouted, (0,) * len(TOPICS), (0,) * len(TOPICS), Outputs())
     rows = profiles.gather(touched)
-    _mark_born(rows, index, batch)
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
     outputs = publish(profiles, touched, rows, index, batch, emitted_at)
     profiles.scatter(touched, rows)
@@ -132,11 +133,3 @@ def _touched(
     touched, inverse = np.unique(np.concatenate((slots, due)), return_inverse=True)
     return touched, inverse[: len(slots)].astype(np.intp, copy=False)
 
-
-def _mark_born(rows: NDArray[np.void], index: NDArray[np.intp], batch: EventBatch) -> None:
-    """Give a new user's chain of changes its name: the time of the event that made the row."""
-    fresh = rows["born"][index] == 0
-    if fresh.any():
-        events = np.flatnonzero(fresh)[::-1]
-        # Backwards, so that of a user's several events the first in the batch is the one that stays.
-        rows["born"][index[events]] = batch.at[events]

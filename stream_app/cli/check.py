@@ -1,0 +1,57 @@
+"""stream-app check: validate settings and a catalogue, and print what was compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from stream_app.engine.catalogue import ROW_BUDGET, Catalogue, load_catalogue, row_bytes
+from stream_app.resolve import resolve, show
+
+
+@click.command()
+@click.argument("catalog", required=False, metavar="[CATALOGUE]")
+@click.option("--settings/--no-settings", default=True, help="Show the settings too.")
+def command(catalog: str | None, settings: bool) -> None:
+    """Validate the settings and a catalogue, and print features and tags with their bytes.
+
+    CATALOGUE is a file or the name of one that ships; without it the one of the settings. The exit
+    code is 2 if anything is wrong: the message names file, line and field.
+    """
+    resolved = resolve(catalog=catalog)
+    console = Console()
+    if settings:
+        console.print("Settings", style="bold")
+        console.print(show(resolved), highlight=False, soft_wrap=True)
+        console.print()
+    checked = load_catalogue(resolved.catalog)
+    console.print(_features(checked))
+    console.print(_tags(checked))
+    size = row_bytes(checked)
+    names = len(checked.features.names), len(checked.tags.names)
+    console.print(
+        f"{checked.file} is valid: {names[0]} features, {names[1]} tags, revision "
+        f"{checked.revision}. A profile takes {size} of at most {ROW_BUDGET} bytes."
+    )
+
+
+def _features(catalogue: Catalogue) -> Table:
+    table = Table("feature", "kind", "bytes", "shares storage with", "note", title="Features")
+    table.columns[2].justify = "right"
+    for cost in catalogue.features.describe():
+        table.add_row(cost.name, cost.kind, str(cost.bytes), ", ".join(cost.shared_with), cost.note)
+    return table
+
+
+def _tags(catalogue: Catalogue) -> Table:
+    table = Table("tag", "class", "description", "rule", title="Tags")
+    for tag in catalogue.tags.declarations:
+        table.add_row(tag.name, tag.cls, tag.description, _rule(tag))
+    return table
+
+
+def _rule(tag: Any) -> str:
+    return tag.form.text()

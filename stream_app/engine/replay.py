@@ -1,0 +1,107 @@
+"""The same fold without any broker: events in file order in, tag changes and final state out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from stream_app.domain.batch import TOPICS
+from stream_app.domain.errors import Rejected
+from stream_app.engine.catalogue import Program
+from stream_app.engine.profiles import Profiles
+from stream_app.engine.step import Step, step
+
+#: Event time that one round spans at most: what time changes between events is seen this finely.
+SLICE_MS: Final = 3_600_000
+_ALL: Final = 2**31 - 1
+
+
+class ReplayRecord(NamedTuple):
+    """An event of a file in the shape of a Kafka record; `offset` is its line number."""
+
+    value: bytes
+    timestamp: int
+    offset: int
+
+
+class Event(NamedTuple):
+    """A checked event: topic index, user, time (epoch ms), and the record that holds it."""
+
+    topic: int
+    user: str
+    at: int
+    record: ReplayRecord
+
+
+class Replayed(NamedTuple):
+    """A step of a replay, and the records that were refused with it."""
+
+    step: Step
+    refused: list[tuple[ReplayRecord, Rejected]]
+
+
+class Replay:
+    """Folds events as `partitions` workers would; time moves with events only (`clock: event`).
+
+    Two replays of the same events give the same features at the same `as_of`, whatever the number
+    of partitions, and what a worker with that many partitions has committed.
+    """
+
+    def __init__(self, program: Program, partitions: int = 1, slice_ms: int = SLICE_MS) -> None:
+        self.parts = [Profiles(program, number, partitions) for number in range(partitions)]
+        self._program = program
+        self._slice_ms = slice_ms
+        self._newest = 0
+
+    @property
+    def newest(self) -> int:
+        """The latest event time so far (ms)."""
+        return self._newest
+
+    @property
+    def users(self) -> int:
+        """Profiles of all partitions."""
+        return sum(map(len, self.parts))
+
+    def feed(self, events: Sequence[Event]) -> Iterator[Replayed]:
+        """Fold events, in file order, a slice of event time and a partition at a time."""
+        if not events:
+            return
+        newest = np.maximum.accumulate([self._newest, *(event.at for event in events)])[1:]
+        cuts = np.flatnonzero(np.diff(newest // self._slice_ms)) + 1
+        bounds = [0, *cuts.tolist(), len(events)]
+        for start, stop in zip(bounds, bounds[1:], strict=False):
+            yield from self._fold(events[start:stop])
+        self._newest = int(newest[-1])
+
+    def _fold(self, events: Sequence[Event]) -> Iterator[Replayed]:
+        records: list[list[list[ReplayRecord]]] = [[[] for _ in TOPICS] for _ in self.parts]
+        for event in events:
+            records[self._number(event.user)][event.topic].append(event.record)
+        for profiles, taken in zip(self.parts, records, strict=True):
+            if any(taken):
+                done = step(profiles, taken, emitted_at=self._now(taken), due_limit=_ALL)
+                yield Replayed(done, [(taken[r.topic][r.position], r) for r in done.rejected])
+
+    def _number(self, user: str) -> int:
+        parts = len(self.parts)
+        return self._program.partitioner(user.encode(), parts) if parts > 1 else 0
+
+    @staticmethod
+    def _now(taken: Sequence[Sequence[ReplayRecord]]) -> int:
+        return max(log[-1].timestamp for log in taken if log)
+
+    def finish(self, as_of: int | None = None) -> Iterator[Step]:
+        """Bring every partition to `as_of` (ms), by default to where its own events ended."""
+        for profiles in self.parts:
+            floor = profiles.time if as_of is None else as_of
+            yield step(profiles, [[] for _ in TOPICS], floor=floor, emitted_at=floor, due_limit=_ALL)
+
+    def read(self, as_of: int | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
+        """Yield user, moment (ms) and feature values of every user, at `as_of` or partition time."""
+        for profiles in self.parts:
+            at = profiles.time if as_of is None else as_of
+            for user, values in profiles.read_all(at):
+                yield user, at, values
