@@ -66,23 +66,34 @@ class BoundTags:
 
     def state(self, rows: Rows, i: int, dictionary_values: Sequence[str]) -> dict[str, TagStatus]:
         """The tags that row `i` has, in the order of declaration, as `tag-state` shows them."""
-        if not self._tags:
-            return {}
-        row = rows[i : i + 1]
-        values: dict[int, TagValue] = {
-            rule.place: names(row[field][0].tolist(), dictionary_values)
-            for field, rule in self._lists
-        }
+        return self.states(rows[i : i + 1], dictionary_values)[0]
+
+    def states(self, rows: Rows, dictionary_values: Sequence[str]) -> list[dict[str, TagStatus]]:
+        """Like `state`, for each of the rows; several times faster than one by one."""
+        if not self._tags or not len(rows):
+            return [{} for _ in rows]
+        since = self._layout.block(rows, SINCE).tolist()
+        found: list[dict[str, TagStatus]] = []
+        for values, moments in zip(self._values(rows, dictionary_values), since, strict=True):
+            found.append(
+                {
+                    tag.name: _status(tag, value, moment)
+                    for tag, value, moment in zip(self._tags, values, moments, strict=True)
+                    if value is not None
+                }
+            )
+        return found
+
+    def _values(self, rows: Rows, texts: Sequence[str]) -> list[list[TagValue]]:
+        """The values of all tags, row by row."""
+        columns: list[Sequence[TagValue]] = [()] * len(self._tags)
+        for field, rule in self._lists:
+            columns[rule.place] = [names(codes, texts) for codes in rows[field].tolist()]
         if self._rules:
-            codes = self._layout.block(row, VALUES)[0].tolist()
-            for place, rule, code in zip(self._places, self._rules, codes, strict=True):
-                values[place] = rule.value(code) if code else None
-        since = self._layout.block(row, SINCE)[0].tolist()
-        return {
-            tag.name: _status(tag, value, since[place])
-            for place, tag in enumerate(self._tags)
-            if (value := values[place]) is not None
-        }
+            states = self._layout.block(rows, VALUES).T.tolist()
+            for place, scalar, codes in zip(self._places, self._rules, states, strict=True):
+                columns[place] = [scalar.value(code) if code else None for code in codes]
+        return [list(row) for row in zip(*columns, strict=True)]
 
 
 def _status(tag: TagDeclaration, value: TagValue, since: int) -> TagStatus:

@@ -100,12 +100,12 @@ class ValuedRule(Rule):
         found: list[Comparison] = []
         for code, case in self.cases:
             if code == new:
-                found += case.explain(frame, row, True)
+                found += [c for c in case.explain(frame, row, True) if c not in found]
                 break
             # An earlier case matters when its end is what made room for this one.
             if code == old or new == ABSENT:
-                found += case.explain(frame, row, False)
-        return list({(c.feature, c.op, str(c.threshold)): c for c in found}.values())
+                found += [c for c in case.explain(frame, row, False) if c not in found]
+        return found
 
 
 def rule_of(tag: TagDeclaration) -> Rule:

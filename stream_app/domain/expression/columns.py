@@ -39,10 +39,12 @@ class Frame:
     It is valid as long as the columns do not change.
     """
 
-    __slots__ = ("_memo", "columns")
+    __slots__ = ("_memo", "columns", "sides")
 
     def __init__(self, columns: Environment) -> None:
         self.columns = columns
+        #: Where each condition is true (under True) and false (under False), by its key.
+        self.sides: dict[bool, dict[str, Bools]] = {True: {}, False: {}}
         self._memo: dict[Any, Any] = {}
 
     @staticmethod
@@ -56,11 +58,6 @@ class Frame:
         if found is None:
             found = self._memo[key] = compute(self)
         return found
-
-    def numbers(self, name: str) -> Floats:
-        """A number column."""
-        column: Floats = self._column(name)
-        return column
 
     def text(self, name: str) -> TextColumn:
         """A text column."""

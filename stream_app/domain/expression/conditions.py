@@ -67,8 +67,11 @@ class Condition(ABC):
 
     def side(self, frame: Frame, truth: bool) -> Bools:
         """bool (n,): where the condition is true, or with `truth` False where it is false."""
-        result: Bools = frame.once((self.key, truth), lambda f: self._side(f, truth))
-        return result
+        known = frame.sides[truth]
+        found = known.get(self.key)
+        if found is None:
+            found = known[self.key] = self._side(frame, truth)
+        return found
 
     @abstractmethod
     def _side(self, frame: Frame, truth: bool) -> Bools: ...
@@ -233,8 +236,10 @@ class Junction(Condition):
     def explain(
         self, frame: Frame, row: int, truth: bool, held: bool, found: list[Comparison]
     ) -> None:
+        # All of a true `and` are true, all of a false `or` false; else it was some of them.
+        all_of_them = self.every == (truth == held)
         for child in self.children:
-            if child.side(frame, truth)[row] == held:
+            if all_of_them or child.side(frame, truth)[row] == held:
                 child.explain(frame, row, truth, held, found)
 
 

@@ -45,7 +45,9 @@ class Number:
 
     def at(self, frame: Frame, row: int) -> float | None:
         """The value of one row, None where missing."""
-        value = self.constant if self.constant is not None else self.values(frame)[row].item()
+        if self.constant is not None:
+            return self.constant
+        value: float = self.compute(frame).item(row)
         return None if math.isnan(value) else value
 
 
@@ -72,7 +74,7 @@ def constant(value: float) -> Number:
 
 def name(text: str) -> Number:
     """A number column."""
-    return Number(text, lambda frame: frame.numbers(text), frozenset((text,)), direct=text)
+    return Number(text, lambda frame: frame.columns[text], frozenset((text,)), direct=text)
 
 
 def apply(source: str, function: Callable[..., Any], arguments: Sequence[Number]) -> Number:
