@@ -61,6 +61,13 @@ def test_a_partition_that_stays_needs_no_restoring() -> None:
     assert all(states(health).values())
 
 
+def test_a_partition_that_left_unannounced_is_restored_again() -> None:
+    health = restored_worker()
+    health.assigned([0], now=3_000)
+    health.assigned([0, 1], now=4_000)
+    assert states(health)["restored"] is False
+
+
 def test_waiting_work_without_progress_is_a_stall() -> None:
     health = restored_worker()
     health.queued(0, 5, now=100_000)
@@ -91,8 +98,9 @@ def test_the_queue_of_a_lost_partition_is_not_waited_for() -> None:
     health = restored_worker()
     health.queued(1, 5, now=100_000)
     health.revoked([1])
-    health.assigned([0], now=100_001)
     assert health.live(now=10**9).holds
+    health.assigned([0], now=10**9)
+    assert health.live(now=2 * 10**9).holds
 
 
 def test_restoring_that_stands_still_is_a_stall() -> None:

@@ -43,6 +43,10 @@ def test_secrets_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "********  (STREAM_APP_SASL_PASSWORD)" in show(resolve())
 
 
+def test_a_wrong_secret_is_not_shown_either() -> None:
+    assert problems(sasl_password=12345) == ["sasl_password=********: expected a valid string"]
+
+
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_APP_HTTP_PORT", "tcp://10.0.0.1:80")
     monkeypatch.setenv("STREAM_APP_CLOCK", "sun")
