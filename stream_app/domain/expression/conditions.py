@@ -211,6 +211,7 @@ class Has(Leaf):
     def _side(self, frame: Frame, truth: bool) -> Bools:
         if isinstance(self.operand, TextOperand):
             present: Bools = frame.text(self.operand.name).codes >= 0
+            present = present | (self.operand.default is not None)
         else:
             present = ~np.isnan(self.operand.values(frame))
         return present if truth else ~present

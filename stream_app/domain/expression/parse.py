@@ -49,7 +49,8 @@ def parse_condition(source: str, kinds: Mapping[str, str]) -> Condition:
             warnings.simplefilter("ignore")
             tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        column = error.offset or 1
+        # Python says 0 when the text ends too early.
+        column = error.offset or len(text) + 1
         raise ExpressionError(_syntax(error.msg, text[column - 1 :]), column) from None
     except (ValueError, RecursionError, MemoryError, OverflowError):
         raise ExpressionError("is not an expression that can be read", 1) from None
