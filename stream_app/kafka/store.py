@@ -57,6 +57,12 @@ class RowStore(Store):
     def reset_state(self) -> None:
         """Do nothing: there is no local file."""
 
+    async def backup_partition(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the changelog is the only copy."""
+
+    def restore_backup(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: see `backup_partition`."""
+
 
 def register() -> None:
     """Make the `rows://` scheme known to Faust."""

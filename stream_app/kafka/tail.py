@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +28,9 @@ class Extent:
     until_end: bool = False
 
 
-async def changes(settings: Settings, extent: Extent) -> AsyncIterator[ConsumerRecord[Any, Any]]:
+async def changes(
+    settings: Settings, extent: Extent
+) -> AsyncGenerator[ConsumerRecord[Any, Any], None]:
     """Records of the topic `tags`; a user's are in order, others nearly in order of their time.
 
     A consumer group is not used: reading here takes nothing from anybody. Raises TailError when

@@ -25,7 +25,7 @@ class Outgoing(NamedTuple):
 
     key: bytes
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - never changed; aiokafka wants a list
 
 
 class TransactionWriter:
@@ -117,7 +117,7 @@ class TransactionWriter:
 
     @staticmethod
     def _append(
-        batch: BatchBuilder, key: bytes, value: bytes | None, headers: Sequence[tuple[str, bytes]]
+        batch: BatchBuilder, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]
     ) -> bool:
         return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
 

@@ -32,8 +32,8 @@ class TopicPlan:
     partitions: int = 4
     replication: int = 1
     min_isr: int = 1
-    # Kafka's own default, which a producer's default request size of 1 MiB fits in.
-    max_message_bytes: int = 1_048_588
+    # More than the largest batch that the writer sends (see kafka/writer.py), even uncompressed.
+    max_message_bytes: int = 5 * 2**20
     clicks: str = "clicks"
     purchases: str = "purchases"
     tags: str = "tags"
