@@ -20,6 +20,10 @@ from stream_app.features.units import Frame
 from stream_app.features.where import Selection
 
 _SPAN: Final = 256
+#: Above every code.
+_NO_CODE: Final = 1 << 16
+#: Fewer cells than this are faster one by one.
+_TOGETHER: Final = 16
 
 
 @dataclass(slots=True)
@@ -36,7 +40,7 @@ class _Units:
 
 
 class SlotTexts:
-    """All features with the same number of slots. Slots fill in order of arrival."""
+    """All features with the same number of slots, which fill in order of arrival."""
 
     def __init__(self, layout: Layout, slots: list[Slots], count: int) -> None:
         self._layout = layout
@@ -62,7 +66,7 @@ class SlotTexts:
             exact = np.zeros(n, np.bool_)
             exact[crowded] = True
             hard = exact[units.cell]
-            _one_by_one(codes, weights, units.only(hard))
+            _in_order(codes, weights, units.only(hard))
             units, slot = units.only(~hard), slot[~hard]
         new = slot < 0
         if new.any():
@@ -131,26 +135,61 @@ def _admit(codes: NDArray[np.uint16], units: _Units) -> NDArray[np.intp]:
     return full
 
 
-def _one_by_one(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: _Units) -> None:
-    """Cells where a newcomer takes the place of the lightest: only the order of events tells."""
+def _in_order(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: _Units) -> None:
+    """Cells where a newcomer takes the place of the lightest: only the order of events tells.
+
+    The first event of all cells together, then the second, as long as there are many.
+    """
     runs = Runs(units.cell, len(codes))
-    for run in range(len(runs.rows)):
-        cell, events = int(runs.rows[run]), runs.events(run)
-        held = [code for code in codes[cell].tolist() if code]
-        heavy = weights[cell].tolist()[: len(held)]
-        for code, weight in zip(
-            units.code[events].tolist(), units.weight[events].tolist(), strict=True
-        ):
-            if code in held:
-                heavy[held.index(code)] += weight
-                continue
-            if len(held) == codes.shape[1]:
-                lightest = min(range(len(held)), key=lambda k: (heavy[k], held[k]))
-                del held[lightest], heavy[lightest]
-            held.append(code)
-            heavy.append(weight)
-        codes[cell, : len(held)] = held
-        weights[cell, : len(held)] = heavy
+    turn = 0
+    while np.count_nonzero(runs.lengths > turn) >= _TOGETHER:
+        active = runs.lengths > turn
+        _enter(codes, weights, runs.rows[active], units, runs.order[runs.starts[active] + turn])
+        turn += 1
+    for run in np.flatnonzero(runs.lengths > turn).tolist():
+        events = runs.events(run)[turn:]
+        _one_by_one(codes[runs.rows[run]], weights[runs.rows[run]], units, events)
+
+
+def _enter(
+    codes: NDArray[np.uint16],
+    weights: NDArray[np.float64],
+    cells: NDArray[np.intp],
+    units: _Units,
+    events: NDArray[np.intp],
+) -> None:
+    """One event of each cell; no cell twice."""
+    code, weight = units.code[events], units.weight[events]
+    held, heavy = codes[cells], weights[cells]
+    hit = held == code[:, None]
+    # An empty slot has no weight and the smallest code, so it is the first to be taken.
+    lightest = heavy == heavy.min(axis=1, keepdims=True)
+    slot = np.where(lightest, held, _NO_CODE).argmin(axis=1)
+    known = hit.any(axis=1)
+    slot[known] = hit[known].argmax(axis=1)
+    weights[cells, slot] = weight + np.where(known, weights[cells, slot], 0.0)
+    codes[cells, slot] = code
+
+
+def _one_by_one(
+    codes: NDArray[np.uint16],
+    weights: NDArray[np.float64],
+    units: _Units,
+    events: NDArray[np.intp],
+) -> None:
+    held, heavy = codes.tolist(), weights.tolist()
+    for code, weight in zip(
+        units.code[events].tolist(), units.weight[events].tolist(), strict=True
+    ):
+        if code in held:
+            heavy[held.index(code)] += weight
+            continue
+        least = min(heavy)
+        slot = heavy.index(least)
+        if heavy.count(least) > 1:
+            slot = min((k for k in range(len(held)) if heavy[k] == least), key=held.__getitem__)
+        held[slot], heavy[slot] = code, weight
+    codes[:], weights[:] = held, heavy
 
 
 def heaviest(rows: Rows, slots: Slots) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -165,7 +204,7 @@ def heaviest(rows: Rows, slots: Slots) -> tuple[NDArray[np.int32], NDArray[np.fl
 
 
 def usual(rows: Rows, slots: Slots) -> NDArray[np.uint16]:
-    """Code of the heaviest text, 0 where there is none; the earliest arrival of equals."""
+    """Code of the heaviest text, 0 where there is none; the first slot of equals."""
     best = rows[f"{slots.name}:weight"].argmax(axis=1)
     codes: NDArray[np.uint16] = rows[f"{slots.name}:code"][np.arange(len(rows)), best]
     return codes
