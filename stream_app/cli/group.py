@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import logging
-import pkgutil
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import click
 from stream_app import __version__
 from stream_app.cli.errors import EXIT_CODE, explain
 
-# What serves the commands and is none itself.
-HELPERS = {"errors", "format", "group"}
+# How a file that is a command says so; the others beside it serve the commands.
+_IS_COMMAND = re.compile(r"^(def )?command\b", re.MULTILINE)
 
 
 class Commands(click.Group):
@@ -25,11 +25,10 @@ class Commands(click.Group):
     folder = Path(__file__).parent
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        names = (module.name for module in pkgutil.iter_modules([str(self.folder)]))
         return sorted(
-            name.replace("_", "-")
-            for name in names
-            if name not in HELPERS and not name.startswith("_")
+            file.stem.replace("_", "-")
+            for file in self.folder.glob("*.py")
+            if _IS_COMMAND.search(file.read_text())
         )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -2,57 +2,29 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
-import shutil
 import signal
-import subprocess
-import sys
 import time
-import uuid
-from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from stream_app.kafka.embedded import probe, process
-from stream_app.kafka.embedded.config import HOST, Layout, jvm_arguments, write_config
-from stream_app.kafka.embedded.errors import OWN_CLUSTER, BrokerError, why_it_died
+from stream_app.kafka.embedded.config import HOST, Layout, default_data_dir, write_config
+from stream_app.kafka.embedded.errors import BrokerError, why_it_died
+from stream_app.kafka.embedded.prepare import (
+    format_folder,
+    java_command,
+    locked,
+    port_taken,
+    prepare_folder,
+)
 from stream_app.kafka.embedded.process import Child, Running
-from stream_app.kafka.embedded.runtime import Runtime, Say, find_runtime
+from stream_app.kafka.embedded.runtime import Say, find_runtime
 
 DEFAULT_PORT = 9092
 DEFAULT_HEAP = "1g"
 START_SECONDS = 90.0
-NEEDED_BYTES = 200 * 2**20
-
-
-def default_data_dir(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
-    """Where the broker's data lies unless told otherwise: the user's state folder."""
-    told = environ.get("STREAM_APP_BROKER_DIR")
-    if told:
-        return Path(told)
-    if platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "stream_app" / "broker"
-    state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "stream_app" / "broker"
-
-
-def running_on(data_dir: Path) -> Running | None:
-    """The broker that runs on this data folder, whoever started it."""
-    return process.find_running(Layout(data_dir.resolve()))
-
-
-def stop_on(data_dir: Path) -> Running | None:
-    """End the broker that runs on this data folder; returns it, or None when there was none."""
-    layout = Layout(data_dir.resolve())
-    running = process.find_running(layout)
-    if running:
-        process.end(running, layout)
-    return running
 
 
 class EmbeddedKafka:
@@ -123,8 +95,8 @@ class EmbeddedKafka:
 
     def start(self) -> Self:
         """Start, or find the one that runs; returns when it answers a client."""
-        _prepare_folder(self._layout)
-        with _locked(self._layout):
+        prepare_folder(self._layout)
+        with locked(self._layout):
             self._running = process.find_running(self._layout)
             if self._running:
                 self._check_reused(self._running)
@@ -192,15 +164,15 @@ class EmbeddedKafka:
         runtime = find_runtime(self._say)
         port = self._asked_port if self._asked_port is not None else DEFAULT_PORT
         if port and not probe.is_free(port):
-            raise BrokerError(_port_taken(port))
+            raise BrokerError(port_taken(port))
         port = port or probe.free_port()
         write_config(self._layout, port, probe.free_port())
         for old in (self._layout.log, self._layout.output):
             old.unlink(missing_ok=True)
         if not self._layout.formatted:
-            _format(runtime, self._layout, self._say)
+            format_folder(runtime, self._layout, self._say)
         self._say(f"starting Apache Kafka on {HOST}:{port}")
-        command = _java(runtime, self._layout, self._heap, "kafka.Kafka")
+        command = java_command(runtime, self._layout, self._heap, "kafka.Kafka")
         self._child = process.launch(
             command, self._layout.output, {"CLASSPATH": runtime.classpath}, bound=self._bound
         )
@@ -231,64 +203,3 @@ class EmbeddedKafka:
         if self._child:
             self._child.reap(process.GRACE_SECONDS)
             self._child = None
-
-
-def _java(runtime: Runtime, layout: Layout, heap: str, main: str) -> list[str]:
-    return [str(runtime.java), *jvm_arguments(layout, heap), main, str(layout.properties)]
-
-
-def _format(runtime: Runtime, layout: Layout, say: Say) -> None:
-    say(f"preparing the data folder {layout.root}")
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    command = [
-        str(runtime.java),
-        *jvm_arguments(layout, "128m"),
-        "kafka.tools.StorageTool",
-        *("format", "--cluster-id", cluster, "--config", str(layout.properties)),
-    ]
-    done = subprocess.run(
-        command,
-        env=os.environ | {"CLASSPATH": runtime.classpath},
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-        check=False,
-    )
-    if done.returncode:
-        shutil.rmtree(layout.logs, ignore_errors=True)
-        complaint = " ".join((done.stderr or done.stdout).split())
-        raise BrokerError(f"the data folder {layout.root} could not be prepared: {complaint[:400]}")
-
-
-def _prepare_folder(layout: Layout) -> None:
-    try:
-        layout.root.mkdir(parents=True, exist_ok=True)
-        layout.lock.touch()
-        free = shutil.disk_usage(layout.root).free
-    except OSError as error:
-        reason = os.strerror(error.errno or errno.EIO)
-        raise BrokerError(
-            f"the data folder {layout.root} cannot be written: {reason}; "
-            "choose another with --data-dir or STREAM_APP_BROKER_DIR"
-        ) from error
-    if free < NEEDED_BYTES:
-        raise BrokerError(
-            f"only {free // 2**20} MB are free for the data folder {layout.root}, "
-            f"{NEEDED_BYTES // 2**20} MB are needed: free some, or choose another with --data-dir"
-        )
-
-
-@contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    """One start at a time on a data folder; whoever comes second finds the first one's broker."""
-    with layout.lock.open("r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _port_taken(port: int) -> str:
-    who = "a Kafka" if probe.answers(f"{HOST}:{port}", 3) else "another program"
-    return (
-        f"port {port} is taken by {who} that is not the broker of this data folder: choose "
-        f"another with --port (0 takes any free one), {OWN_CLUSTER}"
-    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +67,17 @@ _LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
   </Loggers>
 </Configuration>
 """
+
+
+def default_data_dir(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Where the broker's data lies unless told otherwise: the user's state folder."""
+    told = environ.get("STREAM_APP_BROKER_DIR")
+    if told:
+        return Path(told)
+    if platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "stream_app" / "broker"
+    state = environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "stream_app" / "broker"
 
 
 @dataclass(frozen=True)

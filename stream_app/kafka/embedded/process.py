@@ -163,3 +163,17 @@ def _gone(pid: int, layout: Layout, seconds: float) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def running_on(data_dir: Path) -> Running | None:
+    """The broker that runs on this data folder, whoever started it."""
+    return find_running(Layout(data_dir.resolve()))
+
+
+def stop_on(data_dir: Path) -> Running | None:
+    """End the broker that runs on this data folder; returns it, or None when there was none."""
+    layout = Layout(data_dir.resolve())
+    running = find_running(layout)
+    if running:
+        end(running, layout)
+    return running

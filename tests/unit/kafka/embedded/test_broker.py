@@ -30,6 +30,7 @@ def test_what_needs_a_running_broker_says_so(tmp_path: Path) -> None:
 
 def test_the_data_folder_follows_the_user_and_the_variable() -> None:
     home = Path.home()
+    assert EmbeddedKafka().data_dir == default_data_dir().resolve()
     assert default_data_dir({"STREAM_APP_BROKER_DIR": "/data"}, "linux") == Path("/data")
     assert default_data_dir({"XDG_STATE_HOME": "/s"}, "linux") == Path("/s/stream_app/broker")
     assert default_data_dir({}, "linux") == home / ".local/state/stream_app/broker"
