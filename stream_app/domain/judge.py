@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -74,7 +74,8 @@ def judge(
     amounts = Amounts(money, topic, events, values, faults)
     absent = np.full(len(events), MISSING, np.int64)
     if topic == CLICKS:
-        quantity = _quantities(list(map(attrgetter("quantity"), events)), None, faults)
+        quantities = list(map(attrgetter("quantity"), events))
+        quantity = _quantities(quantities, lambda k: (k, "quantity"), faults)
         price = amounts.of_events("price")
         numbers = {"value": absent, "discount": absent, "price": price, "quantity": quantity}
         owner, lines = np.zeros(0, np.int32), dict[str, NDArray[np.int64]]()
@@ -120,12 +121,12 @@ def _times(events: Events, faults: dict[int, Fault]) -> tuple[NDArray[np.int64],
 
 
 def _quantities(
-    values: list[float | None], owner: NDArray[np.int32] | None, faults: dict[int, Fault]
+    values: list[float | None], places: Callable[[int], tuple[int, str]], faults: dict[int, Fault]
 ) -> NDArray[np.int64]:
+    """Quantities as int64; `places(k)` says which event the k-th belongs to, and which field."""
     quantity = floats(values)
     for k in np.flatnonzero(np.floor(quantity) < quantity).tolist():
-        event = k if owner is None else int(owner[k])
-        field = "quantity" if owner is None else "items[].quantity"
+        event, field = places(k)
         faults.setdefault(event, (Reason.INVALID, f"{field}: expected a whole number"))
     return whole(quantity)
 
@@ -137,6 +138,11 @@ def _lines(
     owner = np.repeat(np.arange(len(events), dtype=np.int32), counts)
     starts = np.cumsum(counts, dtype=np.int32) - counts
     items = items_of(events)
-    quantity = _quantities([item.quantity for item in items], owner, faults)
+
+    def place(k: int) -> tuple[int, str]:
+        event = int(owner[k])
+        return event, f"items[{k - int(starts[event])}].quantity"
+
+    quantity = _quantities([item.quantity for item in items], place, faults)
     price = amounts.of_lines(floats([item.price for item in items]), owner, starts)
     return owner, {"price": price, "quantity": quantity}

@@ -16,9 +16,14 @@ SCHEMAS = Path(__file__).parents[2] / "schemas"
 
 #: Any JSON, and values that sit at the edge of a rule of some field.
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 EDGES = st.sampled_from(
@@ -26,10 +31,12 @@ EDGES = st.sampled_from(
         "", " ", "a\n", "\x7f", "a\x9fb", "ä" * 256, "x" * 257, "😀" * 256, "x" * 1025, "null", "1",
         "USD", "usd", "US", "USDX", "USD\n", "EUR", "purchase", "login", "Purchase", "sign_up ",
         0, -1, 1, 1.0, 0.5, -0.0, 1e-9, 1e308, 10**30, 10**400, 1_000_000, 1_000_001, 999_999.5,
-        946_684_800_000, 946_684_799_999, 4_102_444_799_999, 4_102_444_800_000, 1.7e12, 1.7e12 + 0.5,
+        946_684_800_000, 946_684_799_999, 4_102_444_799_999, 4_102_444_800_000, 1.7e12,
+        1.7e12 + 0.5,
         "2024-02-29T23:59:59Z", "2024-01-01T00:00:00", "2024-01-01 00:00:00+0100", "2024-01-01",
         "2024-01-01T00:00:00.123456789-23:59", "2024-01-01T00:00:00+24:00", "2024-13-01T00:00:00Z",
-        "1999-12-31T23:59:59Z", "2000-01-01t00:00:00z", "2100-01-01T00:00:00Z", "2024-01-01T00:00:60Z",
+        "1999-12-31T23:59:59Z", "2000-01-01t00:00:00z", "2100-01-01T00:00:00Z",
+        "2024-01-01T00:00:60Z",
         "2024-01-01T00:00:00Z\n", "2024-01-01T00:00Z", "1700000000000",
         [], {}, [{}], [None], [[]], [{}] * 1000, [{}] * 1001, [{"price": -1}], [{"quantity": 2.5}],
         [{"item_id": "a\x00"}], [{"price": None, "quantity": 3.0, "x": []}], [{"price": "1"}],
@@ -63,10 +70,16 @@ def resolved(part: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
+@cache
+def whole(name: str) -> dict[str, Any]:
+    """The schema without references."""
+    return resolved(schema(name), schema(name))
+
+
+@cache
 def documents(name: str) -> st.SearchStrategy[Any]:
     """Documents that schema `name` accepts, with and without optional and unknown fields."""
-    whole = resolved(schema(name), schema(name))
-    return _objects(whole).filter(validator(name).is_valid)
+    return _objects(whole(name)).filter(validator(name).is_valid)
 
 
 def mutants(name: str) -> st.SearchStrategy[Any]:
@@ -76,10 +89,14 @@ def mutants(name: str) -> st.SearchStrategy[Any]:
     def build(draw: st.DrawFn) -> Any:
         document = draw(documents(name))
         for _ in range(draw(st.integers(1, 2))):
-            place = draw(st.sampled_from([document, *(document.get("items") or [])]))
-            if not isinstance(place, dict):
-                continue
-            known = resolved(schema(name), schema(name))["properties"]
+            items = document.get("items")
+            lines = (
+                [line for line in items if isinstance(line, dict)]
+                if isinstance(items, list)
+                else []
+            )
+            place = draw(st.sampled_from([document, *lines]))
+            known = whole(name)["properties"]
             field = draw(st.sampled_from(sorted({*place, *known})))
             if draw(st.booleans()):
                 place[field] = draw(EDGES | JSON)
@@ -93,7 +110,9 @@ def mutants(name: str) -> st.SearchStrategy[Any]:
 def _objects(part: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     required = part.get("required", [])
     fields = {name: _values(inner) for name, inner in part["properties"].items()}
-    unknown = st.dictionaries(st.text(max_size=5).filter(lambda key: key not in fields), JSON, max_size=1)
+    unknown = st.dictionaries(
+        st.text(max_size=5).filter(lambda key: key not in fields), JSON, max_size=1
+    )
     known = st.fixed_dictionaries(
         {name: fields[name] for name in required},
         optional={name: values for name, values in fields.items() if name not in required},
@@ -106,4 +125,6 @@ def _values(part: dict[str, Any]) -> st.SearchStrategy[Any]:
     inner = part.get("items", {})
     if "properties" in inner:
         return st.none() | st.lists(_objects(inner), max_size=4)
-    return from_schema({key: rule for key, rule in part.items() if key not in ("examples", "title")})
+    return from_schema(
+        {key: rule for key, rule in part.items() if key not in ("examples", "title")}
+    )

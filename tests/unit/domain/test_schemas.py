@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.schemas import documents, mutants, schema, validator
 
@@ -17,9 +17,7 @@ from stream_app.domain.batch import TOPICS
 from stream_app.domain.decode import DecodeOptions, Decoder
 from stream_app.domain.errors import Reason, Rejected
 
-DECODER = Decoder(
-    DecodeOptions(rates={"EUR": Decimal("1.08")}, future_ms=None, retention_ms=None)
-)
+DECODER = Decoder(DecodeOptions(rates={"EUR": Decimal("1.08")}, future_ms=None, retention_ms=None))
 #: What no schema can say: which currencies the shop declared, and what an amount comes to in the
 #: reporting currency. (`future`, `too_old`, `too_large` and `misrouted` are about records.)
 BEYOND_SCHEMA = {Reason.UNDECLARED_CURRENCY, Reason.AMOUNT_OUT_OF_RANGE}
@@ -58,22 +56,26 @@ def agree(topic: str, document: Any, ascii_only: bool) -> None:
         assert refused.detail.startswith("occurred_at: ")
 
 
+@settings(max_examples=60)
 @given(documents("clicks"), st.booleans())
 def test_clicks_that_the_schema_accepts(document: Any, ascii_only: bool) -> None:
     agree("clicks", document, ascii_only)
 
 
+@settings(max_examples=60)
 @given(documents("purchases"), st.booleans())
 def test_purchases_that_the_schema_accepts(document: Any, ascii_only: bool) -> None:
     agree("purchases", document, ascii_only)
 
 
+@settings(max_examples=60)
 @given(mutants("clicks"), st.booleans())
 @example({**schema("clicks")["examples"][0], "currency": "USD\n"}, True)
 def test_clicks_that_are_mutated(document: Any, ascii_only: bool) -> None:
     agree("clicks", document, ascii_only)
 
 
+@settings(max_examples=60)
 @given(mutants("purchases"), st.booleans())
 @example({**schema("purchases")["examples"][0], "items": [{"item_id": "a\x7f"}]}, False)
 def test_purchases_that_are_mutated(document: Any, ascii_only: bool) -> None:
