@@ -36,6 +36,7 @@ class Source:
     """Events of some types for which `where` is true and, when `field` is named, that carry it.
 
     With a field of items the units are the clicks and the lines of purchases, else the events.
+    `types` ascend.
     """
 
     types: tuple[int, ...]
@@ -48,7 +49,8 @@ class Source:
 
     @property
     def by_item(self) -> bool:
-        return self.field in ITEM_FIELDS
+        """Whether lines count, not events; a click is its own line."""
+        return self.field in ITEM_FIELDS and max(self.types) >= CLICK_TYPE_COUNT
 
     def __str__(self) -> str:
         names = [EVENT_TYPES[code] for code in self.types]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,22 @@ from support.batches import Event, batch_of
 
 from stream_app.domain.layout import Layout
 from stream_app.domain.source import loads
-from stream_app.features import Dictionary, FeatureSettings, Weighted, compile_features, declare
+from stream_app.features import (
+    BoundFeatures,
+    Dictionary,
+    Features,
+    FeatureSettings,
+    Weighted,
+    compile_features,
+    declare,
+)
 
 
 class Shoppers:
     """Rows of some users under the features that a YAML text declares."""
 
     def __init__(self, features: str, **settings: Any) -> None:
-        compiled = compile_features(declare(loads(features)), FeatureSettings(**settings))
-        self.features = compiled
-        self.layout = Layout.of(compiled.fields)
-        self.bound = compiled.bind(self.layout)
+        self.features, self.layout, self.bound = _bound(features, FeatureSettings(**settings))
         self.strings = Dictionary()
         self.users: dict[str, int] = {}
         self.rows = self.layout.blank(0)
@@ -50,6 +56,13 @@ class Shoppers:
         """When the user's row is due."""
         found = self.bound.due(self.rows, now, thresholds or {}, opaque)
         return int(found[self.users[user]])
+
+
+@lru_cache(maxsize=64)
+def _bound(text: str, settings: FeatureSettings) -> tuple[Features, Layout, BoundFeatures]:
+    features = compile_features(declare(loads(text)), settings)
+    layout = Layout.of(features.fields)
+    return features, layout, features.bind(layout)
 
 
 def plain(column: Any, row: int) -> Any:
