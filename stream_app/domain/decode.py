@@ -66,7 +66,7 @@ class DecodeOptions:
     rates: Mapping[str, Decimal] = field(default_factory=dict)
     max_event_bytes: int = 65_536
     future_ms: int | None = 5 * MINUTE
-    retention_ms: int | None = 365 * DAY
+    retention_ms: int | None = 400 * DAY
     columns: frozenset[str] | None = None
 
 
