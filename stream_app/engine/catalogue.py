@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from stream_app.domain.decode import DecodeOptions, Decoder
@@ -93,10 +93,10 @@ class Program:
         self.partitioner = PARTITIONERS[self.shop.partitioner]
 
 
-def load_catalogue(name: str | Path) -> Catalogue:
+def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
     """Read and validate a catalogue: a path, or the name of one that ships (`retail`).
 
-    Raises DeclarationError, which names file, line and field.
+    A profile may take `budget` bytes. Raises DeclarationError, which names file, line and field.
     """
     path = _locate(name)
     root = load(path)
@@ -106,13 +106,11 @@ def load_catalogue(name: str | Path) -> Catalogue:
     declared = declare_features(sections["features"])
     features = compile_features(
         declared,
-        FeatureSettings(
-            timezone=shop.timezone, night=shop.night, exponent=exponent(shop.currency)
-        ),
+        FeatureSettings(timezone=shop.timezone, night=shop.night, exponent=exponent(shop.currency)),
     )
     tags = compile_tags(declare_tags(sections["tags"], features.kinds), features.kinds)
     catalogue = Catalogue(str(path), _revision(path), shop, features, tags)
-    _check_budget(catalogue, root)
+    _check_budget(catalogue, root, budget)
     return catalogue
 
 
@@ -122,13 +120,13 @@ def row_bytes(catalogue: Catalogue) -> int:
     return Layout.of(fields).size
 
 
-def _check_budget(catalogue: Catalogue, root: Node) -> None:
+def _check_budget(catalogue: Catalogue, root: Node, budget: int) -> None:
     size = row_bytes(catalogue)
-    if size > ROW_BUDGET:
+    if size > budget:
         dearest = sorted(catalogue.features.describe(), key=lambda cost: -cost.bytes)[:5]
         listed = ", ".join(f"{cost.name} {cost.bytes}" for cost in dearest)
         raise root.error(
-            f"a profile takes {size} bytes, the budget is {ROW_BUDGET}; the dearest features are "
+            f"a profile takes {size} bytes, the budget is {budget}; the dearest features are "
             f"{listed}; shorten windows, let features share a window, or drop some"
         )
 
@@ -148,7 +146,7 @@ def _shop(node: Node | None) -> Shop:
     if node is None:
         return Shop()
     node.check_keys(("timezone", "currency", "rates", "night", "partitioner", "clock"))
-    readers = {
+    readers: dict[str, Callable[[Node], Any]] = {
         "timezone": _timezone,
         "currency": _currency,
         "rates": _rates,
@@ -156,7 +154,7 @@ def _shop(node: Node | None) -> Shop:
         "partitioner": lambda value: _choice(value, tuple(PARTITIONERS)),
         "clock": lambda value: _choice(value, CLOCKS),
     }
-    return Shop(**{key: readers[key](value) for key, value in node.items()})  # type: ignore[arg-type]
+    return Shop(**{key: readers[key](value) for key, value in node.items()})
 
 
 def _timezone(node: Node) -> str:
@@ -172,7 +170,7 @@ def _timezone(node: Node) -> str:
 
 def _currency(node: Node) -> str:
     code = node.text()
-    if len(code) != 3 or not (code.isascii() and code.isupper()):  # noqa: PLR2004 - ISO 4217
+    if len(code) != 3 or not (code.isascii() and code.isupper()):
         raise node.error(f"{code!r} is no currency; expected an ISO 4217 code such as EUR")
     return code
 
@@ -192,7 +190,7 @@ def _rates(node: Node) -> dict[str, Decimal]:
 
 def _night(node: Node) -> tuple[int, int]:
     hours = [element.number() for element in node.elements()]
-    if len(hours) != 2 or any(h != int(h) or not 0 <= h < _HOURS for h in hours):  # noqa: PLR2004
+    if len(hours) != 2 or any(h != int(h) or not 0 <= h < _HOURS for h in hours):
         raise node.error("expected two whole hours from 0 to 23, such as [22, 6]")
     return int(hours[0]), int(hours[1])
 

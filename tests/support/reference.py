@@ -159,7 +159,8 @@ class Reference:
         carrying = [
             (e.at, e.id_hash, value)
             for e in self._chosen(user, declaration.get("from", "any"))
-            if (value := text(e.raw, declaration["last"])) is not None
+            if matches(e, declaration.get("where")) is not None
+            and (value := text(e.raw, declaration["last"])) is not None
         ]
         return max(carrying)[2] if carrying else None
 

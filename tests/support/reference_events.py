@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,7 +60,7 @@ class Event:
     def type(self) -> str:
         return str(self.raw["type"])
 
-    @property
+    @cached_property
     def at(self) -> int:
         """Event time in epoch milliseconds."""
         when = self.raw["occurred_at"]
@@ -67,11 +68,11 @@ class Event:
             return when
         return (datetime.fromisoformat(when) - datetime(1970, 1, 1, tzinfo=UTC)) // _MILLISECOND
 
-    @property
+    @cached_property
     def id_hash(self) -> int:
         return zlib.crc32(self.raw["event_id"].encode())
 
-    @property
+    @cached_property
     def local(self) -> datetime:
         """The time on the user's clock if the event says so, else on the shop's."""
         when = self.raw["occurred_at"]

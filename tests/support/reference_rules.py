@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -31,12 +32,18 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {"abs": abs, "min": min, "max": ma
 
 def truth(source: str, values: Mapping[str, Any]) -> bool | None:
     """Is `source` true of `values` (name to number, text or None)? None when it can't be known."""
-    return _truth(ast.parse(source, mode="eval").body, values)
+    return _truth(_parsed(source), values)
 
 
+@cache
+def _parsed(source: str) -> ast.expr:
+    return ast.parse(source, mode="eval").body
+
+
+@cache
 def names(source: str) -> set[str]:
     """Every variable that `source` reads."""
-    tree = ast.parse(source, mode="eval")
+    tree = _parsed(source)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
 

@@ -1,0 +1,181 @@
+"""Any stream in any split gives the features and tags that the brute-force reference gives."""
+
+from __future__ import annotations
+
+from functools import cache
+from math import exp, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import support
+import yaml
+from hypothesis import given, settings
+from support.reference import Reference
+from support.streams import CURRENCIES, DAY, START, Record, Stream, encode, moment, streams
+
+from stream_app.engine import Profiles, Program, load_catalogue, step
+from stream_app.engine.reading import plain_rows
+
+EVERY_KIND = str(Path(next(iter(support.__path__))) / "every_kind.yaml")
+#: Relative error of what is added up in floats.
+CLOSE = 1e-6
+
+
+@cache
+def program(catalogue: str) -> Program:
+    return load_catalogue(catalogue, budget=10_000).compile()
+
+
+@cache
+def declared(catalogue: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(Path(program(catalogue).catalogue.file).read_text())
+    return found
+
+
+def fold(catalogue: str, stream: Stream) -> Profiles:
+    """Profiles after the stream, and after all that is due until the look."""
+    profiles = Profiles(program(catalogue))
+    for records in stream.batches():
+        assert not step(profiles, records).rejected
+    now = profiles.time + stream.look_ms
+    step(profiles, [[], []], floor=now)
+    return profiles
+
+
+def reference(catalogue: str, stream: Stream, profiles: Profiles) -> Reference:
+    """The reference with the stream; texts that tie give way by the program's code."""
+    found = Reference(declared(catalogue), list(profiles.dictionary.values).index)
+    for topic, event in stream.events:
+        found.add(topic, event)
+    return found
+
+
+def seen(catalogue: str, profiles: Profiles) -> dict[str, dict[str, Any]]:
+    """Per user every feature as plain values."""
+    rows = profiles.gather(np.arange(len(profiles)))
+    values = program(catalogue).features.values(rows, profiles.time, profiles.dictionary)
+    return dict(zip(profiles.users, plain_rows(values, len(rows)), strict=True))
+
+
+def check_features(
+    name: str, declaration: dict[str, Any], got: Any, wanted: Any, slots: dict[str, float]
+) -> None:
+    """Fail unless `got` is what the reference wants, as exactly as its kind promises."""
+    kind = next(iter(declaration))
+    if not wanted or not got:
+        assert (got or None) == (wanted or None), name
+    elif kind in ("count", "sum", "max", "sessions", "active_days"):
+        assert got == wanted, name
+    elif kind == "distinct":
+        assert abs(got - wanted) <= 0.5 + 4 * linear_counting_error(wanted), name
+    elif kind == "top":
+        shares = {entry["value"]: entry["share"] for entry in got}
+        assert shares == pytest.approx(dict(wanted), rel=CLOSE), name
+        assert list(shares.values()) == sorted(shares.values(), reverse=True), name
+    elif kind == "usual":
+        assert slots[got] == pytest.approx(max(slots.values()), rel=CLOSE), name
+    elif isinstance(wanted, str):
+        assert got == wanted, name
+    else:
+        assert got == pytest.approx(wanted, rel=CLOSE), name
+
+
+def linear_counting_error(n: float, registers: int = 64) -> float:
+    """Standard error of the estimate of n distinct texts (Whang et al. 1990, formula 8)."""
+    load = n / registers
+    return sqrt(registers * (exp(load) - load - 1))
+
+
+def compare(catalogue: str, stream: Stream, profiles: Profiles) -> None:
+    """Check features and tags without memory of every user against the reference."""
+    expected = reference(catalogue, stream, profiles)
+    declarations = declared(catalogue)["features"]
+    rows = profiles.gather(np.arange(len(profiles)))
+    for i, (user, features) in enumerate(seen(catalogue, profiles).items()):
+        wanted = expected.features(user, profiles.time)
+        for name, declaration in declarations.items():
+            decays = "top" in declaration or "usual" in declaration
+            slots = expected.decayed(name, user) if decays else {}
+            check_features(name, declaration, features[name], wanted[name], slots)
+        state = program(catalogue).tags.state(rows, i, profiles.dictionary.values)
+        held = {tag: state[tag]["value"] for tag in expected.stateless() if tag in state}
+        assert held == expected.tags(user, profiles.time)
+
+
+@given(stream=streams(CURRENCIES))
+@settings(max_examples=40)
+def test_every_kind_is_as_the_reference_says(stream: Stream) -> None:
+    compare(EVERY_KIND, stream, fold(EVERY_KIND, stream))
+
+
+@given(stream=streams(["USD"]))
+@settings(max_examples=25)
+def test_retail_is_as_the_reference_says(stream: Stream) -> None:
+    compare("retail", stream, fold("retail", stream))
+
+
+@given(stream=streams(CURRENCIES))
+@settings(max_examples=25)
+def test_splits_into_rounds_do_not_matter(stream: Stream) -> None:
+    split, whole = fold(EVERY_KIND, stream), fold(EVERY_KIND, stream.merged())
+    assert split.time == whole.time
+    features, tags = seen(EVERY_KIND, split), without_memory(EVERY_KIND, split)
+    assert features == seen(EVERY_KIND, whole)
+    assert tags == without_memory(EVERY_KIND, whole)
+
+
+def without_memory(catalogue: str, profiles: Profiles) -> dict[str, dict[str, Any]]:
+    """Per user the tags that a look at the features alone decides."""
+    names = set(Reference(declared(catalogue)).stateless())
+    rows = profiles.gather(np.arange(len(profiles)))
+    states = (
+        program(catalogue).tags.state(rows, i, profiles.dictionary.values)
+        for i in range(len(profiles))
+    )
+    return {
+        user: {tag: held["value"] for tag, held in state.items() if tag in names}
+        for user, state in zip(profiles.users, states, strict=True)
+    }
+
+
+def test_a_burst_of_copies_counts_once_up_to_32_events_back() -> None:
+    def login(number: int) -> tuple[str, dict[str, Any]]:
+        fields = {"type": "login", "user_id": "ann", "occurred_at": START + number}
+        return "clicks", {"event_id": f"e{number}", **fields}
+
+    burst = [login(n) for n in (*range(40), *range(8, 40), *range(8), *range(20, 30))]
+    cuts = [i // 7 for i in range(len(burst))]
+    stream = Stream(burst, cuts, 0)
+    profiles = fold(EVERY_KIND, stream)
+    compare(EVERY_KIND, stream, profiles)
+    assert seen(EVERY_KIND, profiles)["ann"]["any_48h"] == 48
+
+
+def test_due_rows_are_looked_at_as_time_passes() -> None:
+    """Time passes in small steps without events; after each one all tags are right."""
+    happened = [
+        ("clicks", "add_to_cart", 0, {}),
+        ("purchases", "purchase", 5, {"value": 80, "currency": "USD"}),
+        ("purchases", "purchase", 60, {"value": 40, "currency": "USD"}),
+    ]
+    events = [
+        (topic, {"event_id": f"e{hour}", "type": kind, "user_id": "ann"}
+         | {"occurred_at": START + hour * 3_600_000} | fields)
+        for topic, kind, hour, fields in happened
+    ]  # fmt: skip
+    stream = Stream(events, [0, 1, 2], 0)
+    profiles = fold(EVERY_KIND, stream)
+    last = moment(events[-1][1])
+    for now in range(last, last + 40 * DAY, 11 * 3_600_000):
+        step(profiles, [[], []], floor=now)
+        compare(EVERY_KIND, stream, profiles)
+
+
+def test_what_the_streams_are_made_of_is_accepted() -> None:
+    event = {"event_id": "e", "type": "login", "user_id": "ann", "occurred_at": START}
+    profiles = Profiles(program(EVERY_KIND))
+    done = step(profiles, [[Record(encode(event), START, 0)], []])
+    assert done.events == (1, 0)
+    assert not done.rejected
