@@ -138,7 +138,9 @@ def _written(at: int, style: int | None) -> int | str:
 @st.composite
 def streams(draw: st.DrawFn, currencies: Sequence[str], most: int = 40) -> Stream:
     """Up to `most` events of three users over up to a hundred days, some late, some twice."""
-    clock, events, rounds = START, [], []
+    clock = START
+    events: list[tuple[str, dict[str, Any]]] = []
+    rounds: list[int] = []
     lead, number = draw(st.integers(0, 2)), 0
     for i in range(draw(st.integers(1, most))):
         number += draw(st.sampled_from([0, 0, 0, 1]))
