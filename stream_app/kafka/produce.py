@@ -73,7 +73,7 @@ async def produce(
             while (chunk := await upcoming) is not None:
                 upcoming = asyncio.create_task(asyncio.to_thread(next, chunks, None))
                 if event_time:
-                    _refuse_vanishing(chunk, kept_ms, int(time.time() * 1000))
+                    refuse_vanishing(chunk, kept_ms, int(time.time() * 1000))
                 await _send_paced(sender, chunk, pace, started)
                 for topic in chunk.topic:
                     sent.events[topic] += 1
@@ -100,7 +100,7 @@ async def _kept_ms(settings: Settings) -> float:
     return min(ms if ms >= 0 else math.inf for ms in kept)
 
 
-def _refuse_vanishing(chunk: Checked, kept_ms: float, now: int) -> None:
+def refuse_vanishing(chunk: Checked, kept_ms: float, now: int) -> None:
     """History keeps its times, and Kafka would delete what is older than a topic's retention."""
     if not len(chunk) or now - int(chunk.at.min()) <= kept_ms:
         return
