@@ -28,7 +28,6 @@ from stream_app.kafka.partitions import Partitions
 from stream_app.kafka.restore import restore
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.service import WorkerService
-from stream_app.kafka.store import RowStore
 from stream_app.kafka.task import Surroundings
 from stream_app.kafka.writer import TransactionWriter
 from stream_app.metrics import Metrics
@@ -43,6 +42,13 @@ class StreamApp(faust.App):
     """A Faust application whose inputs are folded by partition tasks."""
 
     worker: WorkerService
+    partitions: Partitions
+
+    def profiles(self) -> Iterator[Profiles]:
+        """Yield the profiles in memory, a partition at a time."""
+        for task in self.partitions.tasks.values():
+            if task.rounds is not None:
+                yield task.rounds.profiles
 
     async def on_first_start(self) -> None:
         await self.worker.prepare()
@@ -72,9 +78,9 @@ def create_app(settings: Settings) -> StreamApp:
         fail=end_process,
     )
     partitions = Partitions(around, health)
-    RowStore.profiles = staticmethod(lambda: _profiles(partitions))
     app.Table("profiles", key_type=str, value_type=dict, partitions=settings.partitions)
     add_agents(app, settings, partitions)
+    app.partitions = partitions
     app.worker = WorkerService(app, around, partitions, catalogue, health)
     return app
 
@@ -145,12 +151,6 @@ async def _restore(settings: Settings, number: int, program: Program) -> Loader:
         settings.partitions,
         settings.restore_timeout_s,
     )
-
-
-def _profiles(partitions: Partitions) -> Iterator[Profiles]:
-    for task in partitions.tasks.values():
-        if task.rounds is not None:
-            yield task.rounds.profiles
 
 
 def __getattr__(name: str) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 from rich.console import Console
 from rich.table import Table
 
 from stream_app.engine.catalogue import ROW_BUDGET, Catalogue, load_catalogue, row_bytes
 from stream_app.resolve import resolve, show
+from stream_app.tagging import Flag, Listed, TagDeclaration, Valued
 
 
 @click.command()
@@ -48,10 +47,16 @@ def _features(catalogue: Catalogue) -> Table:
 
 def _tags(catalogue: Catalogue) -> Table:
     table = Table("tag", "class", "description", "rule", title="Tags")
-    for tag in catalogue.tags.declarations:
+    for tag in catalogue.tags.declarations.values():
         table.add_row(tag.name, tag.cls, tag.description, _rule(tag))
     return table
 
 
-def _rule(tag: Any) -> str:
-    return tag.form.text()
+def _rule(tag: TagDeclaration) -> str:
+    match tag.form:
+        case Flag(when=when, until=until):
+            return when.source if until is None else f"{when.source}\nuntil {until.source}"
+        case Valued(cases=cases):
+            return "\n".join(f"{value}: {condition.source}" for value, condition in cases)
+        case Listed(feature=feature, top=top, min_share=least):
+            return f"the {top} heaviest of {feature} with a share of at least {least:g}"

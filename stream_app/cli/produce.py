@@ -8,20 +8,17 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import click
 
-from stream_app.data.checks import BadLine, Checked, Checker
+from stream_app.cli._bad_lines import BadLines
+from stream_app.data.checks import Checked, Checker
 from stream_app.data.lines import STANDARD, read_chunks
 from stream_app.kafka.pace import Pace
 from stream_app.kafka.produce import Sent, produce
 from stream_app.resolve import resolve
 from stream_app.settings import Settings
-
-SHOWN_BAD_LINES = 20
 
 
 class Speed(click.ParamType):
@@ -96,26 +93,6 @@ def checker(settings: Settings, event_time: bool) -> Checker:
         future_ms=int(settings.future_s * 1000),
         retention_ms=None if event_time else int(settings.retention_days * 86_400_000),
     )
-
-
-@dataclass(slots=True)
-class BadLines:
-    """Reports bad lines, the first ones on standard error, all of them in `letters`."""
-
-    letters: IO[bytes] | None
-    strict: bool
-    count: int = field(default=0, init=False)
-
-    def report(self, lines: list[BadLine]) -> None:
-        """Count, show and write them."""
-        for line in lines:
-            self.count += 1
-            if self.count <= SHOWN_BAD_LINES:
-                click.echo(str(line), err=True)
-            elif self.count == SHOWN_BAD_LINES + 1:
-                click.echo("… further bad lines are only counted", err=True)
-            if self.letters is not None:
-                self.letters.write(line.dead_letter() + b"\n")
 
 
 def _checked(files: tuple[str, ...], check: Checker, bad: BadLines) -> Iterator[Checked]:

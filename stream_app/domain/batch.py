@@ -48,7 +48,7 @@ STRING_COLUMNS: Final = (
 NUMBER_COLUMNS: Final = ("value", "discount", "price", "quantity")
 #: Marks an absent number.
 MISSING: Final = np.iinfo(np.int64).min
-#: `utc_offset` of an event that does not say where it happened (epoch milliseconds, or offset zero).
+#: `utc_offset` of an event that does not say where it happened (epoch ms, or offset zero).
 NO_OFFSET: Final = np.iinfo(np.int16).min
 
 
@@ -75,7 +75,7 @@ class Lines:
     quantity: NDArray[np.int64]
 
     def select(self, keep: NDArray[np.bool_]) -> Lines:
-        """Return the lines of the kept events, with `event` renumbered; `keep` is a mask of events."""
+        """Return the lines of the events where `keep` is true, with `event` renumbered."""
         chosen = np.flatnonzero(keep[self.event])
         renumbered = np.cumsum(keep, dtype=np.int32) - 1
         return Lines(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from stream_app.engine.profiles import Profiles
 from stream_app.tagging import Decision
 
 KeyValue = tuple[bytes, bytes]
+#: Rows read at a time.
+_SLICE: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -68,9 +72,7 @@ def publish(
         cause = None if causes[i] < 0 else _cause(profiles, batch, int(causes[i]))
         user = profiles.users[touched[i]]
         born = int(rows["born"][i])
-        outputs.changes.append(
-            _change(decision, user, born, version + 1, now, emitted_at, cause)
-        )
+        outputs.changes.append(_change(decision, user, born, version + 1, now, emitted_at, cause))
     for i, version in changed.items():
         rows["version"][i] = version
         outputs.states.append(_state(profiles, rows, i, profiles.users[touched[i]]))
@@ -116,9 +118,7 @@ def _change(
         occurred_at=now,
         emitted_at=emitted_at,
         valid_until=decision.valid_until,
-        source=Source(
-            kind=decision.source_kind, name=decision.tag, revision=decision.revision
-        ),
+        source=Source(kind=decision.source_kind, name=decision.tag, revision=decision.revision),
         because=[
             Because(feature=c.feature, value=c.value, op=c.op, threshold=c.threshold)
             for c in decision.because
@@ -135,3 +135,12 @@ def _state(profiles: Profiles, rows: NDArray[np.void], i: int, user: str) -> Tag
         as_of=profiles.time,
         tags=profiles.program.tags.state(rows, i, profiles.dictionary.values),
     )
+
+
+def tag_states(profiles: Profiles) -> Iterator[TagState]:
+    """Yield the tag state of every user that has had a tag."""
+    for first in range(0, len(profiles), _SLICE):
+        slots = np.arange(first, min(first + _SLICE, len(profiles)), dtype=np.intp)
+        rows = profiles.gather(slots)
+        for i in np.flatnonzero(rows["version"] > 0).tolist():
+            yield _state(profiles, rows, i, profiles.users[first + i])

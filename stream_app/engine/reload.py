@@ -42,7 +42,9 @@ class CatalogueFile:
         ):
             if old != new:
                 raise DeclarationError(
-                    str(self._path), 1, f"shop.{field}",
+                    str(self._path),
+                    1,
+                    f"shop.{field}",
                     f"cannot change from {old} to {new} while profiles exist",
                     "a new application (STREAM_APP_APP_ID), which reads its inputs from the start",
                 )

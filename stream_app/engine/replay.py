@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from stream_app.domain.batch import TOPICS
+from stream_app.domain.changes import TagState
 from stream_app.domain.errors import Rejected
 from stream_app.engine.catalogue import Program
+from stream_app.engine.outputs import tag_states
 from stream_app.engine.profiles import Profiles
 from stream_app.engine.step import Step, step
 
@@ -72,7 +75,7 @@ class Replay:
         newest = np.maximum.accumulate([self._newest, *(event.at for event in events)])[1:]
         cuts = np.flatnonzero(np.diff(newest // self._slice_ms)) + 1
         bounds = [0, *cuts.tolist(), len(events)]
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             yield from self._fold(events[start:stop])
         self._newest = int(newest[-1])
 
@@ -97,10 +100,16 @@ class Replay:
         """Bring every partition to `as_of` (ms), by default to where its own events ended."""
         for profiles in self.parts:
             floor = profiles.time if as_of is None else as_of
-            yield step(profiles, [[] for _ in TOPICS], floor=floor, emitted_at=floor, due_limit=_ALL)
+            nothing: list[list[ReplayRecord]] = [[] for _ in TOPICS]
+            yield step(profiles, nothing, floor=floor, emitted_at=floor, due_limit=_ALL)
+
+    def states(self) -> Iterator[TagState]:
+        """Yield the tags of every user that has had any, as `tag-state` has them."""
+        for profiles in self.parts:
+            yield from tag_states(profiles)
 
     def read(self, as_of: int | None = None) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        """Yield user, moment (ms) and feature values of every user, at `as_of` or partition time."""
+        """Yield user, moment (ms) and features of every user, at `as_of` or partition time."""
         for profiles in self.parts:
             at = profiles.time if as_of is None else as_of
             for user, values in profiles.read_all(at):

@@ -12,6 +12,11 @@ _FIRST_CAPACITY: Final = 4_096
 _GROWTH: Final = 2
 
 
+def _mapping(size: int) -> mmap.mmap:
+    # Private: a shared mapping is backed by a file of its first size, beyond which is no memory.
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+
+
 class Rows:
     """Rows of `size` bytes in one anonymous mapping, gathered and scattered by index.
 
@@ -22,7 +27,7 @@ class Rows:
     def __init__(self, size: int) -> None:
         self.size = size
         self.count = 0
-        self._map = mmap.mmap(-1, _FIRST_CAPACITY * size)
+        self._map = _mapping(_FIRST_CAPACITY * size)
         self._bytes = self._view()
 
     def _view(self) -> NDArray[np.uint8]:
@@ -47,7 +52,7 @@ class Rows:
         except (SystemError, OSError, ValueError):
             # Where the system cannot remap (macOS), copy once.
             old = self._map
-            self._map = mmap.mmap(-1, capacity * self.size)
+            self._map = _mapping(capacity * self.size)
             self._map[: len(old)] = old[:]
             old.close()
         self._bytes = self._view()

@@ -21,9 +21,12 @@ DUE_LIMIT: Final = 5_000
 class Record(Protocol):
     """A source record: aiokafka's ConsumerRecord has this shape."""
 
-    value: bytes | None
-    timestamp: int
-    offset: int
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -132,4 +135,3 @@ def _touched(
     """Return the distinct slots to work on, and each event's index into them."""
     touched, inverse = np.unique(np.concatenate((slots, due)), return_inverse=True)
     return touched, inverse[: len(slots)].astype(np.intp, copy=False)
-

@@ -69,9 +69,7 @@ class Partitions:
     def _owned(self, assigned: set[TP]) -> set[int]:
         settings = self._around.settings
         held = {tp.partition for tp in assigned if tp.topic == settings.changelog_topic}
-        inputs = [
-            {tp.partition for tp in assigned if tp.topic == topic} for topic in self._topics
-        ]
+        inputs = [{tp.partition for tp in assigned if tp.topic == topic} for topic in self._topics]
         waiting = set.union(*inputs) ^ held
         if waiting:
             log.warning("Partitions %s wait: not all of their topics are ours", sorted(waiting))

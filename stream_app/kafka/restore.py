@@ -27,8 +27,8 @@ async def restore(
 ) -> Loader:
     """Read the committed changelog from its first record to its last stable offset.
 
-    The caller holds the partition's newest producer epoch, so nothing can be added meanwhile. Raises
-    Fatal when it takes longer than `timeout_s`, Refusal when the changelog cannot be trusted.
+    The caller holds the partition's newest producer epoch, so nothing can be added meanwhile.
+    Raises Fatal when it takes longer than `timeout_s`, Refusal for a changelog not to be trusted.
     """
     consumer = AIOKafkaConsumer(
         **connection,

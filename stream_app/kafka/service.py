@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.types import TP
 
 from stream_app import __version__
-from stream_app.engine.reload import CatalogueFile
 from stream_app.domain.errors import DeclarationError
+from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.http import HttpServer, make_app
 from stream_app.kafka.partitions import Partitions

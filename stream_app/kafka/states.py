@@ -1,18 +1,19 @@
 """The states of a partition task, and what leads from one to another.
 
-| state     | assigned to us | to another | revoked   | restored | restored, revoked | drained | failed |
-|-----------|----------------|------------|-----------|----------|-------------------|---------|--------|
-| created   | restoring      | dead       | -         | -        | -                 | -       | dead   |
-| restoring | restoring      | dead       | restoring | running  | parked            | -       | dead   |
-| running   | -              | dead       | draining  | -        | -                 | -       | dead   |
-| draining  | -              | dead       | -         | -        | -                 | parked  | dead   |
-| parked    | running        | dead       | parked    | -        | -                 | -       | dead   |
-| dead      | -              | -          | -         | -        | -                 | -       | -      |
+| state     | to us     | to another | revoked   | restored | restored, revoked | drained | failed |
+|-----------|-----------|------------|-----------|----------|-------------------|---------|--------|
+| created   | restoring | dead       | -         | -        | -                 | -       | dead   |
+| restoring | restoring | dead       | restoring | running  | parked            | -       | dead   |
+| running   | -         | dead       | draining  | -        | -                 | -       | dead   |
+| draining  | -         | dead       | -         | -        | -                 | parked  | dead   |
+| parked    | running   | dead       | parked    | -        | -                 | -       | dead   |
+| dead      | -         | -          | -         | -        | -                 | -       | -      |
 
-Every rebalance revokes everything first. A parked task keeps its rows and its producer epoch until
-the new assignment is known: when it is ours again it goes on at its next offsets, and whoever opened
-the partition in between has fenced us, so that our next transaction fails and the process ends.
-A restore that a rebalance overtakes goes on, but nothing is read until the partition is ours again.
+"To us" and "to another" are assignments. Every rebalance revokes everything first. A parked task
+keeps its rows and its producer epoch until the new assignment is known: when it is ours again it
+goes on at its next offsets, and whoever opened the partition in between has fenced us, so that our
+next transaction fails and the process ends. A restore that a rebalance overtakes goes on, but
+nothing is read until the partition is ours again.
 """
 
 from __future__ import annotations

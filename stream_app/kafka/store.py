@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from faust.stores import STORES
 from faust.stores.base import Store
@@ -22,15 +22,16 @@ class RowStore(Store):
     would not be part of a transaction, so it is refused.
     """
 
-    #: Returns the profiles in memory; set by the application when it is composed.
-    profiles: ClassVar[Callable[[], Iterator[Profiles]]] = staticmethod(lambda: iter(()))
+    def _profiles(self) -> Iterator[Profiles]:
+        """Yield the profiles in memory; the application knows the partitions."""
+        yield from self.app.profiles()
 
     def persisted_offset(self, tp: TP) -> int | None:
         """Answer that nothing is persisted here: restoring is the tasks' own."""
         return None
 
     def __getitem__(self, user: str) -> dict[str, Any]:
-        for profiles in self.profiles():
+        for profiles in self._profiles():
             if user in profiles.slots:
                 return profiles.read(user)
         raise KeyError(user)
@@ -42,14 +43,14 @@ class RowStore(Store):
         raise TypeError("profiles are written by events only")
 
     def __contains__(self, user: object) -> bool:
-        return any(user in profiles.slots for profiles in self.profiles())
+        return any(user in profiles.slots for profiles in self._profiles())
 
     def __iter__(self) -> Iterator[str]:
-        for profiles in self.profiles():
+        for profiles in self._profiles():
             yield from profiles.users
 
     def __len__(self) -> int:
-        return sum(map(len, self.profiles()))
+        return sum(len(profiles) for profiles in self._profiles())
 
     def apply_changelog_batch(self, *args: Any, **kwargs: Any) -> None:
         raise RuntimeError("Faust must not restore profiles: its transport reports no changelog")

@@ -82,8 +82,8 @@ class BatchingConsumer(driver.Consumer):
         self._opened.discard(tp)
 
     def _get_active_partitions(self) -> set[TP]:
-        # A copy: Faust pauses and resumes inputs by mutating what it gets here, and would open every
-        # input once its own (empty) recovery is over, before the tasks have restored anything.
+        # A copy: Faust pauses and resumes inputs by mutating what it gets here, and would open
+        # all once its own (empty) recovery is over, before the tasks have restored anything.
         return set(self._opened)
 
     async def _drain_messages(self, fetcher: Any) -> None:

@@ -68,7 +68,9 @@ class TransactionWriter:
                 "broker's transaction coordinator available?"
             ) from error
         except KafkaError as error:
-            raise Fatal(f"the producer of {self.transactional_id} did not open: {error!r}") from error
+            raise Fatal(
+                f"the producer of {self.transactional_id} did not open: {error!r}"
+            ) from error
 
     async def write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None:
         """Commit the records of `outputs` (by topic) in one transaction, or raise Fatal."""

@@ -1,0 +1,135 @@
+"""stream-app replay: run the fold over files, without any broker."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import click
+import msgspec
+
+from stream_app.cli._bad_lines import BadLines
+from stream_app.data.checks import BadLine, Checker
+from stream_app.data.lines import read_chunks
+from stream_app.data.ndjson import open_output
+from stream_app.cli._replaying import FileReplay
+from stream_app.domain.changes import encode
+from stream_app.domain.clock import from_rfc3339, to_rfc3339
+from stream_app.engine.catalogue import load_catalogue
+from stream_app.engine.replay import Replay
+from stream_app.engine.step import Step
+from stream_app.resolve import resolve
+
+_DAY_MS = 86_400_000
+
+
+class Moment(click.ParamType):
+    """RFC 3339 or epoch milliseconds."""
+
+    name = "moment"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        text = str(value)
+        if text.isdigit():
+            return int(text)
+        try:
+            return from_rfc3339(text)
+        except ValueError:
+            self.fail(f"{text!r}; expected 2026-01-31T12:00:00Z or epoch milliseconds", param, ctx)
+
+
+OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…|-")
+@click.option("--catalog", help="Catalogue file, or the name of one that ships.")
+@click.option("--clock", type=click.Choice(["event"]), default="event", help="What moves time.")
+@click.option("--as-of", type=Moment(), help="Moment of the final features and tags.")
+@click.option("--partitions", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--features", type=OUT, help="Write each user's final feature values there.")
+@click.option("--tags", type=OUT, help="Write each user's final tags there.")
+@click.option("--dead-letters", type=OUT, help="Write refused lines there.")
+@click.option("--max-jump", type=float, default=31, show_default=True, help="Days, see below.")
+def command(
+    files: tuple[str, ...],
+    catalog: str | None,
+    clock: str,
+    as_of: int | None,
+    partitions: int,
+    features: Path | None,
+    tags: Path | None,
+    dead_letters: Path | None,
+    max_jump: float,
+) -> None:
+    """Fold events from files and print tag changes as NDJSON.
+
+    FILE is NDJSON, an event a line, gzip or plain; - is standard input. The same events give the
+    same features as a worker at the same moment. Files carry no Kafka timestamps: an event over
+    --max-jump days after all events before it is refused. The summary goes to standard error.
+    """
+    settings = resolve(catalog=catalog)
+    program = load_catalogue(settings.catalog).compile()
+    run = FileReplay(Replay(program, partitions), int(max_jump * _DAY_MS))
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        letters = stack.enter_context(dead_letters.open("wb")) if dead_letters else None
+        out = stack.enter_context(open_output("-"))
+        bad = BadLines(letters, strict=False)
+        for step, refused in _steps(files, settings.max_event_bytes, run, as_of):
+            bad.report(refused)
+            _print(out, step)
+    if features:
+        _write(features, _feature_lines(run.replay, as_of))
+    if tags:
+        _write(tags, (encode(state) for state in run.replay.states()))
+    click.echo(_summary(run, bad.count, time.monotonic() - started), err=True)
+    raise SystemExit(1 if bad.count else 0)
+
+
+def _steps(
+    files: tuple[str, ...], max_event_bytes: int, run: FileReplay, as_of: int | None
+) -> Iterator[tuple[Step | None, list[BadLine]]]:
+    checker = Checker(max_event_bytes=max_event_bytes, future_ms=None, retention_ms=None)
+    for name in files:
+        for chunk in read_chunks(name):
+            checked = checker.check(chunk, 0)
+            yield None, checked.bad
+            yield from run.feed(checked)
+    for step in run.finish(as_of):
+        yield step, []
+
+
+def _print(out: Any, step: Step | None) -> None:
+    if step is not None and step.outputs.changes:
+        out.write(b"".join(encode(change) + b"\n" for change in step.outputs.changes))
+
+
+def _feature_lines(replay: Replay, as_of: int | None) -> Iterator[bytes]:
+    for user, at, values in replay.read(as_of):
+        yield msgspec.json.encode({"user_id": user, "as_of": to_rfc3339(at), "features": values})
+
+
+def _write(path: Path, lines: Iterator[bytes]) -> None:
+    with open_output(str(path)) as file:
+        _write_lines(file, lines)
+
+
+def _write_lines(file: IO[bytes], lines: Iterator[bytes]) -> None:
+    for line in lines:
+        file.write(line + b"\n")
+
+
+def _summary(run: FileReplay, bad: int, seconds: float) -> str:
+    tally = run.tally
+    added = ", ".join(f"{cls} {n:,}" for cls, n in sorted(tally.by_class.items())) or "none"
+    return (
+        f"{tally.events:,} events of {run.replay.users:,} users in {seconds:.1f} s "
+        f"({tally.events / max(seconds, 1e-9):,.0f} events/s), {tally.duplicates:,} duplicates, "
+        f"{bad:,} bad lines; {tally.changes:,} tag changes; added by class: {added}"
+    )
