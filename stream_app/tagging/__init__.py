@@ -8,7 +8,7 @@ from stream_app.tagging.bound import BoundTags
 from stream_app.tagging.classes import RULE_CLASSES, TAG_CLASSES
 from stream_app.tagging.compile import Tags, compile_tags
 from stream_app.tagging.decision import NEVER, Decision, Decisions
-from stream_app.tagging.declare import TagDeclaration, declare
+from stream_app.tagging.declarations import Flag, Listed, TagDeclaration, Valued, declare
 
 __all__ = [
     "NEVER",
@@ -17,8 +17,11 @@ __all__ = [
     "BoundTags",
     "Decision",
     "Decisions",
+    "Flag",
+    "Listed",
     "TagDeclaration",
     "Tags",
+    "Valued",
     "compile_tags",
     "declare",
 ]

@@ -12,7 +12,7 @@ from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Layout, Rows
 from stream_app.tagging.codes import SINCE, VALUES, list_field
 from stream_app.tagging.decision import CERTAIN, NEVER, Decision, Decisions
-from stream_app.tagging.declare import Listed, TagDeclaration
+from stream_app.tagging.declarations import Listed, TagDeclaration
 from stream_app.tagging.lists import ListRule, names
 from stream_app.tagging.rules import Rule, rule_of
 from stream_app.tagging.scalars import Scalars

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stream_app.domain.layout import Field, Layout
 from stream_app.tagging.bound import BoundTags
 from stream_app.tagging.codes import list_field, since_field, value_field
-from stream_app.tagging.declare import Listed, TagDeclaration
+from stream_app.tagging.declarations import Listed, TagDeclaration
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_app.domain.changes import Action, SourceKind, TagClass, TagValue
 from stream_app.domain.expression import Comparison
 from stream_app.tagging.codes import valid_until
-from stream_app.tagging.declare import TagDeclaration
+from stream_app.tagging.declarations import TagDeclaration
 
 #: A moment that does not come.
 NEVER: Final = 2**63 - 1

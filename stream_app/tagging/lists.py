@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_app.domain.expression import Comparison
 from stream_app.tagging.codes import ABSENT, EXPIRED, LIST_CAPACITY
 from stream_app.tagging.decision import Decision, decision
-from stream_app.tagging.declare import Listed, TagDeclaration
+from stream_app.tagging.declarations import Listed, TagDeclaration
 from stream_app.tagging.timing import Timing
 
 Entries = NDArray[np.uint16]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stream_app.domain.changes import TagValue
 from stream_app.domain.expression import Comparison, Expression, Frame
 from stream_app.tagging.codes import ABSENT, EXPIRED, TRUE, value_code
-from stream_app.tagging.declare import Flag, TagDeclaration, Valued
+from stream_app.tagging.declarations import Flag, TagDeclaration, Valued
 
 Codes = NDArray[np.uint16]
 Bools = NDArray[np.bool_]

