@@ -30,12 +30,10 @@ from stream_app.domain.events import (
     Item,
     Purchase,
 )
-from stream_app.domain.faults import SHALLOW_BYTES, Fault, diagnose, inspect
+from stream_app.domain.faults import Fault, diagnose, inspect, is_plain
 from stream_app.domain.judge import Part, items_of, judge, judge_age
 from stream_app.domain.money import Money
 
-_BACKSLASH: Final = ord("\\")
-_DELETE: Final = 0x7F
 _FIELDS: Final = {
     CLICKS: frozenset(Click.__struct_fields__),
     PURCHASES: frozenset(Purchase.__struct_fields__),
@@ -131,17 +129,10 @@ class Decoder:
             except (ValueError, RecursionError) as error:
                 refused[position] = diagnose(value, topic, error)
                 continue
-            # Most values cannot hide anything from the structs: plain ASCII, short, no escapes.
-            if (
-                len(value) > SHALLOW_BYTES
-                or not value.isascii()
-                or _BACKSLASH in value
-                or _DELETE in value
-            ):
-                fault = inspect(value, event)
-                if fault is not None:
-                    refused[position] = fault
-                    continue
+            fault = None if is_plain(value) else inspect(value, event)
+            if fault is not None:
+                refused[position] = fault
+                continue
             events.append(event)
             positions.append(position)
         return events, positions, refused

@@ -15,9 +15,11 @@ Fault = tuple[Reason, str]
 
 #: Arrays and objects may nest this deep, also in fields that are ignored. A rule of our own, since
 #: where the parser gives up depends on how deep the program's own stack is.
-MAX_DEPTH: Final = 200
+MAX_DEPTH: Final = 400
 #: A value that is shorter cannot nest deeper.
 SHALLOW_BYTES: Final = 2 * MAX_DEPTH
+_BACKSLASH: Final = ord("\\")
+_DELETE: Final = 0x7F
 
 OCCURRED_AT: Final = (
     "occurred_at: expected RFC 3339 text with an offset, or whole epoch milliseconds, "
@@ -64,10 +66,21 @@ def inspect(value: bytes, event: Click | Purchase) -> Fault | None:
     broken = _encoding(value)
     if broken is not None:
         return Reason.MALFORMED, broken
-    field = _controlled(event)
-    if field is not None:
-        return Reason.INVALID, f"{field}: contains a control character"
+    if not _unescaped(value):
+        field = _controlled(event)
+        if field is not None:
+            return Reason.INVALID, f"{field}: contains a control character"
     return None
+
+
+def is_plain(value: bytes) -> bool:
+    """Whether a value cannot hide anything from the structs; most are so, and this is quick."""
+    return len(value) <= SHALLOW_BYTES and _unescaped(value)
+
+
+def _unescaped(value: bytes) -> bool:
+    # The parser refuses control characters below U+0020 unless they are escaped.
+    return value.isascii() and _BACKSLASH not in value and _DELETE not in value
 
 
 def _syntax(value: bytes) -> str | None:
@@ -89,7 +102,7 @@ def _encoding(value: bytes) -> str | None:
 
 
 def _too_deep(value: bytes) -> bool:
-    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+    if len(value) <= SHALLOW_BYTES or value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
         return False
     brackets = _TEXT.sub(b"", value).translate(_SQUARE, _NOT_BRACKETS)
     for _ in range(MAX_DEPTH):

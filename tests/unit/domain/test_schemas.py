@@ -96,8 +96,8 @@ def test_each_rule_at_its_edge(topic: str) -> None:
     edges += ["2024-02-29T23:59:59.999+23:59", "2024-01-01 00:00:00-0100", "2024-01-01T00:00:00"]
     edges += [946_684_799_999, 946_684_800_000.0, 4_102_444_799_999, 4_102_444_800_000, 1e12 + 0.5]
     edges += ["login", "refund", [{}] * 1000, [{}] * 1001, [{"price": -1}], [{"quantity": 2.5}]]
-    for base in schema(topic)["examples"]:
-        for field in schema(topic)["properties"]:
-            for edge in edges:
-                agree(topic, {**base, field: edge}, True)
-            agree(topic, {name: kept for name, kept in base.items() if name != field}, True)
+    base = schema(topic)["examples"][0]
+    for field in schema(topic)["properties"]:
+        for edge in edges:
+            agree(topic, {**base, field: edge}, True)
+        agree(topic, {name: kept for name, kept in base.items() if name != field}, True)
