@@ -47,6 +47,6 @@ def _note(kind: str) -> str:
     if kind != "distinct":
         return ""
     return (
-        f"approximate: linear counting over {REGISTERS} registers, standard error about 10 % "
-        f"up to {REGISTERS} texts and 14 % up to {2 * REGISTERS}"
+        f"approximate: linear counting over {REGISTERS} registers, standard error about 11 % "
+        f"up to {REGISTERS} texts and 15 % up to {2 * REGISTERS}"
     )

@@ -1,8 +1,8 @@
 """How many different texts: linear counting over 64 registers (Whang et al. 1990).
 
 A text's hash picks a register, which keeps the age in panes of its latest event. With z registers
-empty in a window the estimate is 64 ln(64 / z); its standard error is about 10 % up to 64 texts
-and 14 % up to 128, and beyond 310 texts it says 310.
+empty in a window the estimate is 64 ln(64 / z); its standard error is about 11 % up to 64 texts
+and 15 % up to 128, and beyond 310 texts it says 310.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from stream_app.features.units import Events, Frame
 from stream_app.features.where import Selection
 from stream_app.features.windows import ALL, PANE_MS
 
-#: Knuth's multiplier spreads the bits of a CRC; the top six bits pick the register.
-_SPREAD: Final = 0x9E3779B1
+#: MurmurHash3's finalizer spreads the bits of a CRC; the top six bits pick the register.
+_SPREAD: Final = ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1))
 _TOP_BITS: Final = 26
 #: Estimate by the number of empty registers; none empty counts as half a one.
 _ESTIMATE: Final = np.array(
@@ -74,9 +74,9 @@ def estimate(rows: Rows, registers: Registers, window: int, now: int) -> NDArray
 
 def _registers(units: Events, field: str) -> NDArray[np.uint8]:
     column: Strings = units.text(field)
-    table = [
-        (crc32(text.encode("utf-8", "surrogatepass")) * _SPREAD & 0xFFFFFFFF) >> _TOP_BITS
-        for text in column.values
-    ]
+    hashes = [crc32(text.encode("utf-8", "surrogatepass")) for text in column.values]
     # The absent are -1, which reads the last entry.
-    return np.array([*table, 0], np.uint8)[column.codes]
+    spread = np.array([*hashes, 0], np.uint32)
+    for shift, factor in _SPREAD:
+        spread = (spread ^ (spread >> np.uint32(shift))) * np.uint32(factor)
+    return (spread >> np.uint32(_TOP_BITS)).astype(np.uint8)[column.codes]

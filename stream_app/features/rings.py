@@ -112,8 +112,10 @@ class Reader:
         place = self._geometry.places[ring]
         cells = self._filled(place.block)[:, place.number]
         age = Age(place.block, self.now)
-        used = (cells != 0) & (age.of_bucket < window)
-        return np.count_nonzero(used, axis=1).astype(np.float64, copy=False)
+        used: NDArray[np.float64] = np.add.reduce(
+            (cells != 0) & (age.of_bucket < window), axis=1, dtype=np.float64
+        )
+        return used
 
     def _window_sums(self, place: Place) -> NDArray[Any]:
         cells = self._filled(place.block)

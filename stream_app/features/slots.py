@@ -164,7 +164,7 @@ def _enter(
     hit = held == code[:, None]
     # An empty slot has no weight and the smallest code, so it is the first to be taken.
     lightest = heavy == heavy.min(axis=1, keepdims=True)
-    slot = np.where(lightest, held, _NO_CODE).argmin(axis=1)
+    slot = np.where(lightest, held.astype(np.int32), _NO_CODE).argmin(axis=1)
     known = hit.any(axis=1)
     slot[known] = hit[known].argmax(axis=1)
     weights[cells, slot] = weight + np.where(known, weights[cells, slot], 0.0)
