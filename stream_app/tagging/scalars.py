@@ -55,7 +55,7 @@ class Scalars:
         # Reasons of expiries look at when the tag was set, so they come before the stamp.
         decisions = list(self._explain(flips, frame, timing))
         states[flips.rows, flips.rules] = flips.new
-        # Arming an expired tag again is no change of the tag: its hold counts from the expiry.
+        # Nor does it count as the tag's last change.
         seen = is_set(flips.old) | is_set(flips.new)
         timing.stamp(flips.rows[seen], self._places[flips.rules[seen]])
         for i in self._expiring:
@@ -73,8 +73,8 @@ class Scalars:
             expired[i] = self._expire(i, old[i], new[i], frame, timing)
         rules, rows = np.nonzero(new != old)
         flips = Flips(rules, rows, old[rules, rows], new[rules, rows], expired[rules, rows])
-        # What time ends is not put off by a hold, and arming again is no change at all.
-        bound = (self._holds[rules] > 0) & ~flips.expired & (is_set(flips.old) | is_set(flips.new))
+        # Arming an expired tag again is no change of the tag, so no hold puts it off.
+        bound = (self._holds[rules] > 0) & (is_set(flips.old) | is_set(flips.new))
         allowed = ~bound
         allowed[bound] = timing.free(
             rows[bound], self._places[rules[bound]], self._holds[rules[bound]]
