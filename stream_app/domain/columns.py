@@ -44,7 +44,7 @@ def hashes(texts: Iterable[str], count: int) -> NDArray[np.uint32]:
 
 def instants(moments: Sequence[float | datetime]) -> NDArray[np.float64]:
     """Epoch milliseconds of epoch milliseconds (as they are) and of datetimes (rounded down)."""
-    mixed = floats([m if m.__class__ is float else m.timestamp() for m in moments])  # type: ignore[union-attr]
+    mixed = floats([m if isinstance(m, float) else m.timestamp() for m in moments])
     # A float of seconds errs by less than half a microsecond, which is what rint takes away.
     return np.where(mixed < _SECONDS_END, np.rint(mixed * 1e6) // 1e3, mixed)
 
@@ -53,7 +53,7 @@ def utc_offsets(moments: Sequence[float | datetime]) -> NDArray[np.int16]:
     """Minutes east of UTC; NO_OFFSET for epoch milliseconds and for an offset of zero."""
     minutes = _Minutes()
     return np.fromiter(
-        (NO_OFFSET if m.__class__ is float else minutes[m.tzinfo] for m in moments),  # type: ignore[union-attr]
+        (NO_OFFSET if isinstance(m, float) else minutes[m.tzinfo] for m in moments),
         np.int16,
         len(moments),
     )
