@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.data import Shop, make_shop
 from stream_app.data.shop import Table
@@ -45,10 +46,14 @@ def small_shop(households: int = 30, days: int = 90, seed: int = 1) -> Shop:
     return make_shop(tables(households, days, seed))
 
 
-def without_purchases_after(shop_tables: Mapping[str, Table], day: int) -> dict[str, Table]:
-    """The same tables, all transactions after day `day` deleted."""
+def without_purchases(
+    shop_tables: Mapping[str, Table], on: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+) -> dict[str, Table]:
+    """The same tables without the transactions of the days (0, 1, …) that `on` picks."""
     sold = shop_tables["transactions"]
-    kept = sold["transaction_timestamp"] < FIRST + (day + 1) * DAY
+    days = ((sold["transaction_timestamp"] - FIRST) // DAY).astype(np.int64)
+    kept = ~on(days)
+    assert not kept.all()
     left = {name: column[kept] for name, column in sold.items()}
     return {**shop_tables, "transactions": left}
 
