@@ -139,7 +139,7 @@ def _new_writer(settings: Settings, number: int) -> TransactionWriter:
         f"{settings.app_id}-{number}",
         number,
         timeout_s=settings.transaction_timeout_s,
-        compression=settings.compression,
+        compression=settings.codec,
     )
 
 

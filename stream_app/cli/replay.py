@@ -12,10 +12,10 @@ import click
 import msgspec
 
 from stream_app.cli._bad_lines import BadLines
+from stream_app.cli._replaying import FileReplay
 from stream_app.data.checks import BadLine, Checker
 from stream_app.data.lines import read_chunks
 from stream_app.data.ndjson import open_output
-from stream_app.cli._replaying import FileReplay
 from stream_app.domain.changes import encode
 from stream_app.domain.clock import from_rfc3339, to_rfc3339
 from stream_app.engine.catalogue import load_catalogue

@@ -7,6 +7,7 @@ both: it names the chain of a user's changes, as the middle of `change_id`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, Literal, TypedDict
 
 import msgspec
@@ -102,6 +103,8 @@ class TagState(Struct, frozen=True, gc=False):
 
 
 _ENCODER: Final = msgspec.json.Encoder()
+#: Moments recur: all changes of a round have the same, and tags are set at full seconds.
+_AT: Final = lru_cache(maxsize=8_192)(to_rfc3339)
 _OF_CHANGE: Final = ("occurred_at", "emitted_at", "valid_until")
 _OF_STATUS: Final = ("since", "valid_until")
 
@@ -121,8 +124,8 @@ def encode(message: TagChange | TagState) -> bytes:
         return _ENCODER.encode(
             replace(
                 message,
-                occurred_at=to_rfc3339(message.occurred_at),
-                emitted_at=to_rfc3339(message.emitted_at),
+                occurred_at=_AT(message.occurred_at),
+                emitted_at=_AT(message.emitted_at),
                 valid_until=_text(message.valid_until),
             )
         )
@@ -130,7 +133,7 @@ def encode(message: TagChange | TagState) -> bytes:
         name: {
             "value": status["value"],
             "confidence": status["confidence"],
-            "since": to_rfc3339(status["since"]),
+            "since": _AT(status["since"]),
             "valid_until": _text(status["valid_until"]),
         }
         for name, status in message.tags.items()
@@ -156,7 +159,7 @@ def decode_state(value: bytes) -> TagState:
 
 
 def _text(moment: int | None) -> str | None:
-    return None if moment is None else to_rfc3339(moment)
+    return None if moment is None else _AT(moment)
 
 
 def _object(value: bytes) -> dict[str, Any]:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.batch import TOPICS, EventBatch
-from stream_app.domain.changes import Because, Cause, Source, TagChange, TagState, encode
+from stream_app.domain.changes import (
+    Because,
+    Cause,
+    Source,
+    SourceKind,
+    TagChange,
+    TagState,
+    encode,
+)
 from stream_app.engine.profiles import Profiles
 from stream_app.tagging import Decision
 
-KeyValue = tuple[bytes, bytes]
+KeyValue = tuple[bytes, bytes | memoryview]
 #: Rows read at a time.
 _SLICE: Final = 10_000
 
 
 @dataclass(slots=True)
 class Outputs:
-    """Records to publish, keyed by user id, and the decisions behind them."""
+    """Records to publish, keyed by user id; the changed rows are views of one block of bytes."""
 
     changes: list[TagChange] = field(default_factory=list)
     states: list[TagState] = field(default_factory=list)
@@ -31,7 +40,7 @@ class Outputs:
         self, profiles: Profiles, touched: NDArray[np.intp], rows: NDArray[np.void]
     ) -> None:
         """Cut the changed rows into changelog records; the row's first field names its layout."""
-        size, block, users = rows.dtype.itemsize, rows.tobytes(), profiles.users
+        size, block, users = rows.dtype.itemsize, memoryview(rows.tobytes()), profiles.users
         self.rows = [
             (users[slot].encode(), block[at : at + size])
             for slot, at in zip(touched.tolist(), range(0, len(block), size), strict=True)
@@ -60,81 +69,105 @@ def publish(
     decisions = program.tags.decide(rows, values, now, profiles.dictionary.values)
     passing = program.features.due(rows, now, program.thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
-    outputs = Outputs()
     if not decisions.changes:
-        return outputs
-    causes = _last_events(len(rows), index, batch)
-    changed: dict[int, int] = {}
-    for decision in decisions.changes:
+        return Outputs()
+    users = [profiles.users[slot] for slot in touched.tolist()]
+    causes = _causes(profiles.number, len(rows), index, batch)
+    chain = _Chain(users, rows, causes, now, emitted_at)
+    changes = [chain.follow(decision) for decision in decisions.changes]
+    changed = chain.close(rows)
+    return Outputs(changes, _states(profiles, rows, changed, [users[i] for i in changed]))
+
+
+class _Chain:
+    """Numbers the changes of each of some users, going on from their rows' versions."""
+
+    def __init__(
+        self,
+        users: Sequence[str],
+        rows: NDArray[np.void],
+        causes: Callable[[int], Cause | None],
+        now: int,
+        emitted_at: int,
+    ) -> None:
+        self._users = users
+        self._born: list[int] = rows["born"].tolist()
+        self._version: list[int] = rows["version"].tolist()
+        self._causes = causes
+        self._now = now
+        self._emitted_at = emitted_at
+        # Decisions come by row, so these rows are distinct and ascend.
+        self._changed: dict[int, None] = {}
+
+    def follow(self, decision: Decision) -> TagChange:
+        """Return the next change of the decision's user."""
         i = decision.row
-        version = changed.get(i) or int(rows["version"][i])
-        changed[i] = version + 1
-        cause = None if causes[i] < 0 else _cause(profiles, batch, int(causes[i]))
-        user = profiles.users[touched[i]]
-        born = int(rows["born"][i])
-        outputs.changes.append(_change(decision, user, born, version + 1, now, emitted_at, cause))
-    for i, version in changed.items():
-        rows["version"][i] = version
-        outputs.states.append(_state(profiles, rows, i, profiles.users[touched[i]]))
-    return outputs
+        self._changed[i] = None
+        self._version[i] += 1
+        user, born, version = self._users[i], self._born[i], self._version[i]
+        return TagChange(
+            change_id=f"{user}:{born}:{version}",
+            user_id=user,
+            tag=decision.tag,
+            cls=decision.cls,
+            action=decision.action,
+            value=decision.value,
+            previous=decision.previous,
+            confidence=decision.confidence,
+            version=version,
+            occurred_at=self._now,
+            emitted_at=self._emitted_at,
+            valid_until=decision.valid_until,
+            source=_source(decision.source_kind, decision.tag, decision.revision),
+            because=[Because(c.feature, c.value, c.op, c.threshold) for c in decision.because],
+            cause=self._causes(i),
+        )
+
+    def close(self, rows: NDArray[np.void]) -> list[int]:
+        """Write the new versions back; return the changed rows, ascending."""
+        rows["version"] = self._version
+        return list(self._changed)
 
 
-def _last_events(m: int, index: NDArray[np.intp], batch: EventBatch) -> NDArray[np.intp]:
-    """Return for each of m rows its latest event by event time, -1 where it has none."""
-    last = np.full(m, -1, dtype=np.intp)
+@lru_cache(maxsize=1_024)
+def _source(kind: SourceKind, name: str, revision: str) -> Source:
+    return Source(kind=kind, name=name, revision=revision)
+
+
+def _causes(
+    number: int, m: int, index: NDArray[np.intp], batch: EventBatch
+) -> Callable[[int], Cause | None]:
+    """Return what gives each of m rows its latest event by event time, None where it has none."""
+    latest = np.full(m, -1, dtype=np.intp)
     order = np.argsort(batch.at, kind="stable")
-    last[index[order]] = order
-    return last
+    latest[index[order]] = order
+    events: list[int] = latest.tolist()
+
+    @lru_cache(maxsize=1)
+    def cause(i: int) -> Cause | None:
+        event = events[i]
+        if event < 0:
+            return None
+        topic, offset = TOPICS[batch.topic[event]], int(batch.offset[event])
+        return Cause(topic=topic, partition=number, offset=offset, event_id=batch.event_id[event])
+
+    return cause
 
 
-def _cause(profiles: Profiles, batch: EventBatch, event: int) -> Cause:
-    return Cause(
-        topic=TOPICS[batch.topic[event]],
-        partition=profiles.number,
-        offset=int(batch.offset[event]),
-        event_id=batch.event_id[event],
+def _states(
+    profiles: Profiles, rows: NDArray[np.void], changed: list[int], users: Sequence[str]
+) -> list[TagState]:
+    chosen = rows[changed]
+    columns = (
+        users,
+        chosen["born"].tolist(),
+        chosen["version"].tolist(),
+        profiles.program.tags.states(chosen, profiles.dictionary.values),
     )
-
-
-def _change(
-    decision: Decision,
-    user: str,
-    born: int,
-    version: int,
-    now: int,
-    emitted_at: int,
-    cause: Cause | None,
-) -> TagChange:
-    return TagChange(
-        change_id=f"{user}:{born}:{version}",
-        user_id=user,
-        tag=decision.tag,
-        cls=decision.cls,
-        action=decision.action,
-        value=decision.value,
-        previous=decision.previous,
-        confidence=decision.confidence,
-        version=version,
-        occurred_at=now,
-        emitted_at=emitted_at,
-        valid_until=decision.valid_until,
-        source=Source(kind=decision.source_kind, name=decision.tag, revision=decision.revision),
-        because=[
-            Because(feature=c.feature, value=c.value, op=c.op, threshold=c.threshold)
-            for c in decision.because
-        ],
-        cause=cause,
-    )
-
-
-def _state(profiles: Profiles, rows: NDArray[np.void], i: int, user: str) -> TagState:
-    return TagState(
-        user_id=user,
-        born=int(rows["born"][i]),
-        version=int(rows["version"][i]),
-        as_of=profiles.time,
-        tags=profiles.program.tags.state(rows, i, profiles.dictionary.values),
-    )
+    return [
+        TagState(user_id=user, born=born, version=version, as_of=profiles.time, tags=tags)
+        for user, born, version, tags in zip(*columns, strict=True)
+    ]
 
 
 def tag_states(profiles: Profiles) -> Iterator[TagState]:
@@ -142,5 +175,5 @@ def tag_states(profiles: Profiles) -> Iterator[TagState]:
     for first in range(0, len(profiles), _SLICE):
         slots = np.arange(first, min(first + _SLICE, len(profiles)), dtype=np.intp)
         rows = profiles.gather(slots)
-        for i in np.flatnonzero(rows["version"] > 0).tolist():
-            yield _state(profiles, rows, i, profiles.users[first + i])
+        changed = np.flatnonzero(rows["version"] > 0).tolist()
+        yield from _states(profiles, rows, changed, [profiles.users[first + i] for i in changed])

@@ -24,7 +24,7 @@ class Outgoing(NamedTuple):
     """A record to write to the writer's partition."""
 
     key: bytes
-    value: bytes | None
+    value: bytes | memoryview | None
     headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - never changed; aiokafka wants a list
 
 
@@ -42,7 +42,7 @@ class TransactionWriter:
         number: int,
         *,
         timeout_s: float,
-        compression: str = "lz4",
+        compression: str | None = "lz4",
     ) -> None:
         self._producer = AIOKafkaProducer(
             **connection,
@@ -119,7 +119,10 @@ class TransactionWriter:
 
     @staticmethod
     def _append(
-        batch: BatchBuilder, key: bytes, value: bytes | None, headers: list[tuple[str, bytes]]
+        batch: BatchBuilder,
+        key: bytes,
+        value: bytes | memoryview | None,
+        headers: list[tuple[str, bytes]],
     ) -> bool:
         return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
 
