@@ -165,7 +165,7 @@ def _see(rows: Rows, row: NDArray[np.intp], at: NDArray[np.int64]) -> None:
     if not len(row):
         return
     born = rows["born"]
-    new = np.flatnonzero(born[row] == 0)[::-1]
+    new = (born[row] == 0).nonzero()[0][::-1]
     # Backwards, so that of a user's events the first one stays.
     born[row[new]] = at[new]
     first, last = rows["first_seen"].copy(), rows["last_seen"].copy()

@@ -82,7 +82,7 @@ class Clocks:
         old = clock.astype(np.int64)
         new = old.copy()
         np.maximum.at(new, row[live], number[live])
-        moved = np.flatnonzero((new > old) & (old != NO_PANE))
+        moved = ((new > old) & (old != NO_PANE)).nonzero()[0]
         if len(moved):
             for block in self._blocks:
                 if block.pane == pane:

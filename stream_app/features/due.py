@@ -64,7 +64,7 @@ class PaneDue:
         view = self._layout.block(rows, block.name)
         age = Age(block, now)
         filled = view != block.fill
-        lagging = np.flatnonzero(clock != age.pane)
+        lagging = (clock != age.pane).nonzero()[0]
         if len(lagging):
             filled[lagging] &= age.valid(clock[lagging])[:, None, :]
         urgency = self._steps[block.name][:, age.of_bucket]

@@ -17,6 +17,8 @@ _SLOT_MS: Final = 900_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: 1970-01-01 was a Thursday.
 _FIRST_WEEKDAY: Final = 3
+#: Up to so many slots a table is cheaper than sorting.
+_NEAR: Final = 64
 _CACHE_LIMIT: Final = 100_000
 
 
@@ -29,10 +31,17 @@ class LocalTime:
 
     def local_ms(self, at: NDArray[np.int64], utc_offset: NDArray[np.int16]) -> NDArray[np.int64]:
         """Local wall time as milliseconds since 1970-01-01T00:00 local; `utc_offset` minutes."""
-        slots, inverse = np.unique(at // _SLOT_MS, return_inverse=True)
-        shop = np.array([self._offset(slot) for slot in slots.tolist()], np.int64)[inverse]
         own = utc_offset.astype(np.int64) * 60_000
-        return at + np.where(utc_offset == NO_OFFSET, shop, own)
+        return at + np.where(utc_offset == NO_OFFSET, self._shop(at // _SLOT_MS), own)
+
+    def _shop(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The shop's offset in ms, by slot."""
+        first, last = (int(slots.min()), int(slots.max())) if len(slots) else (0, 0)
+        if last - first < _NEAR:
+            near = np.array([self._offset(slot) for slot in range(first, last + 1)], np.int64)
+            return near[slots - first]
+        distinct, inverse = np.unique(slots, return_inverse=True)
+        return np.array([self._offset(slot) for slot in distinct.tolist()], np.int64)[inverse]
 
     def _offset(self, slot: int) -> int:
         if slot not in self._offsets:

@@ -65,9 +65,9 @@ class Marks:
             else:
                 marks[i, selection.positions(ring.source)] = True
         places, dead = self._places(frame, panes)
-        hits = np.flatnonzero(marks)
-        edges = np.searchsorted(hits, np.arange(len(self._rings) + 1) * n)
-        counts = np.diff(edges)
+        hits = marks.ravel().nonzero()[0]
+        edges = hits.searchsorted(np.arange(len(self._rings) + 1) * n)
+        counts = edges[1:] - edges[:-1]
         # A hit is ring * n + event; the ring's shape takes the ring's place.
         at_shape = hits + np.repeat((self._shape - np.arange(len(self._rings))) * n, counts)
         index = places.ravel()[at_shape] + np.repeat(self._offset, counts)

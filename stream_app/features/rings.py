@@ -7,6 +7,7 @@ before that pane the bucket still holds an older one, and counts as empty.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,16 +57,27 @@ class Age:
     def __init__(self, block: Block, now: int) -> None:
         self.pane = now // PANE_MS[block.pane]
         self.length = block.length
-        self.of_bucket = (self.pane - np.arange(block.length)) % block.length
+        self.of_bucket = _ages(block.length, self.pane % block.length)
 
-    def mask(self, windows: tuple[int, ...]) -> NDArray[np.bool_]:
-        """Which buckets each window takes, (length, windows)."""
-        return self.of_bucket[:, None] < np.array(windows)
+    def mask(self, windows: tuple[int, ...], dtype: type) -> NDArray[Any]:
+        """1 where a window takes a bucket, else 0, (length, windows)."""
+        return _mask(self.length, self.pane % self.length, windows, dtype)
 
     def valid(self, clock: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which buckets hold the pane that belongs to them at `now`, (rows, length)."""
         behind = (clock - self.pane)[:, None] + self.of_bucket
         return (behind >= 0) & (behind < self.length)
+
+
+# There are few lengths, and as many phases as panes: small tables, made once.
+@lru_cache(maxsize=4_096)
+def _ages(length: int, phase: int) -> NDArray[np.int64]:
+    return (phase - np.arange(length)) % length
+
+
+@lru_cache(maxsize=4_096)
+def _mask(length: int, phase: int, windows: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    return (_ages(length, phase)[:, None] < np.array(windows)).astype(dtype)
 
 
 def clock_of(rows: Rows, pane: int) -> NDArray[np.int64]:
@@ -87,13 +99,11 @@ class Reader:
     def sum(self, ring: Ring, window: int) -> NDArray[np.float64]:
         """Sum of a count, session or sum ring over a window of so many panes, (rows,)."""
         place = self._geometry.places[ring]
-        name = place.block.name
-        if ring.pane == ALL:
-            return self._view(place.block)[:, place.number, 0].astype(np.float64)
-        if name not in self._sums:
-            self._sums[name] = self._window_sums(place)
-        column = self._sums[name][:, place.number, place.windows.index(window)]
-        return np.asarray(column, np.float64)
+        sums = self._sums.get(place.block.name)
+        if sums is None:
+            sums = self._sums[place.block.name] = self._window_sums(place)
+        column: NDArray[np.float64] = sums[place.number, place.windows.index(window)]
+        return column
 
     def max(self, ring: Ring, window: int) -> NDArray[np.int64]:
         """Greatest amount of a max or since ring over a window; MISSING where none."""
@@ -117,12 +127,16 @@ class Reader:
         )
         return used
 
-    def _window_sums(self, place: Place) -> NDArray[Any]:
-        cells = self._filled(place.block)
-        mask = Age(place.block, self.now).mask(place.windows).astype(cells.dtype)
-        n, rings, length = cells.shape
-        sums: NDArray[Any] = (cells.reshape(n * rings, length) @ mask).reshape(n, rings, -1)
-        return sums
+    def _window_sums(self, place: Place) -> NDArray[np.float64]:
+        """Sums by ring and window, (rings, windows, rows)."""
+        if place.block.pane == ALL:
+            sums = self._view(place.block)
+        else:
+            cells = self._filled(place.block)
+            mask = Age(place.block, self.now).mask(place.windows, cells.dtype.type)
+            n, rings, length = cells.shape
+            sums = (cells.reshape(n * rings, length) @ mask).reshape(n, rings, -1)
+        return sums.transpose(1, 2, 0).astype(np.float64, order="C")
 
     def _filled(self, block: Block) -> NDArray[Any]:
         """A block's cells as floats, 0 where a bucket holds an outdated pane."""
@@ -131,7 +145,7 @@ class Reader:
             exact = np.float32 if block.name.startswith("count") else np.float64
             cells: NDArray[Any] = self._view(block).astype(exact)
             age, clock = Age(block, self.now), clock_of(self.rows, block.pane)
-            lagging = np.flatnonzero(clock != age.pane)
+            lagging = (clock != age.pane).nonzero()[0]
             if 2 * len(lagging) > len(clock):
                 cells *= age.valid(clock)[:, None, :]
             elif len(lagging):

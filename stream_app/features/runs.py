@@ -20,17 +20,20 @@ class Runs:
     def __init__(self, row: NDArray[np.intp], row_count: int) -> None:
         # Stable sorts of two-byte keys are radix sorts, ten times faster.
         key = row.astype(np.uint16) if row_count <= _SMALL else row
-        order = np.argsort(key, kind="stable")
+        order = key.argsort(kind="stable")
         self._set(order, row[order])
 
     def _set(self, order: NDArray[np.intp], sorted_rows: NDArray[np.intp]) -> None:
+        # Methods, not functions: their wrappers cost more than small batches themselves.
         n = len(order)
         self.order = order
         first = np.ones(n, np.bool_)
         np.not_equal(sorted_rows[1:], sorted_rows[:-1], out=first[1:])
-        self.starts = np.flatnonzero(first)
+        self.starts = first.nonzero()[0]
         self.rows = sorted_rows[self.starts]
-        self.lengths = np.diff(self.starts, append=n)
+        self.lengths = np.empty_like(self.starts)
+        np.subtract(self.starts[1:], self.starts[:-1], out=self.lengths[:-1])
+        self.lengths[-1:] = n - self.starts[-1:]
 
     @property
     def longest(self) -> int:
@@ -49,7 +52,7 @@ class Runs:
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """A value a run, repeated for each of its events in `order`."""
-        return np.repeat(values, self.lengths)
+        return values.repeat(self.lengths)
 
     def events(self, run: int) -> NDArray[np.intp]:
         """The events of one run, in order."""

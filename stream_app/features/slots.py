@@ -102,7 +102,7 @@ class SlotTexts:
         before = epochs.astype(np.int64)
         after = before.copy()
         np.maximum.at(after, units.cell, units.at // (_SPAN * half_life))
-        moved = np.flatnonzero(after > before)
+        moved = (after > before).nonzero()[0]
         steps = np.minimum(after[moved] - before[moved], _SPAN)
         weights[moved] = np.ldexp(weights[moved], (-_SPAN * steps).astype(np.int32)[:, None])
         epochs[...] = after

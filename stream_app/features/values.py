@@ -72,9 +72,7 @@ class Values(Mapping[str, Column]):
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Missing where either is, and where `below` is 0."""
-    result = np.full(len(above), np.nan)
-    np.divide(above, below, out=result, where=below != 0)
-    return result
+    return above / np.where(below == 0, np.nan, below)
 
 
 def amount(minor: NDArray[np.int64], scale: float) -> Floats:

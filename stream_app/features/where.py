@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -66,6 +67,7 @@ class Selection:
         self._conditions = conditions
         self._expressions = expressions
         self._done: dict[Source, NDArray[np.intp]] = {}
+        self._local: NDArray[np.int64] | None = None
 
     def units(self, source: Source) -> Events:
         """The level that a source counts at."""
@@ -83,11 +85,11 @@ class Selection:
         if source.field:
             mask &= units.present(source.field)
         if not source.where:
-            return np.flatnonzero(mask)
+            return mask.nonzero()[0]
         expression = self._expressions[source.where]
         if not source.by_item and self._reads_lines(source, expression):
             return self._by_any_line(source, expression)
-        return self._true(expression, units, np.flatnonzero(mask))
+        return self._true(expression, units, mask.nonzero()[0])
 
     def _reads_lines(self, source: Source, expression: Expression) -> bool:
         purchases = set(GROUPS["purchases"])
@@ -107,18 +109,32 @@ class Selection:
     ) -> NDArray[np.intp]:
         if not len(positions):
             return positions
-        columns = _Columns(units, positions, self._conditions)
+        columns = _Columns(units, positions, self._conditions, self._local_ms)
         environment = {name: columns.column(name) for name in expression.names}
         return positions[expression.true(environment)]
+
+    def _local_ms(self) -> NDArray[np.int64]:
+        """Local time of all events, once a batch."""
+        if self._local is None:
+            batch = self._frame.batch
+            self._local = self._conditions.local_time.local_ms(batch.at, batch.utc_offset)
+        return self._local
 
 
 class _Columns:
     """Columns of some units as an expression reads them: text, or float64 with NaN."""
 
-    def __init__(self, units: Events, positions: NDArray[np.intp], conditions: Conditions) -> None:
+    def __init__(
+        self,
+        units: Events,
+        positions: NDArray[np.intp],
+        conditions: Conditions,
+        local_ms: Callable[[], NDArray[np.int64]],
+    ) -> None:
         self._units = units
         self._positions = positions
         self._conditions = conditions
+        self._local_of_events = local_ms
         self._words: Mapping[str, Callable[[], NDArray[Any]]] = {
             "hour": lambda: hour_of(self._local_ms()),
             "weekday": lambda: weekday_of(self._local_ms()),
@@ -142,9 +158,7 @@ class _Columns:
         return np.where(minor == MISSING, np.nan, minor / scale)
 
     def _local_ms(self) -> NDArray[np.int64]:
-        events = self._units.events(self._positions)
-        batch = self._units.batch
-        return self._conditions.local_time.local_ms(batch.at[events], batch.utc_offset[events])
+        return self._local_of_events()[self._units.events(self._positions)]
 
     def _night(self) -> NDArray[np.bool_]:
         begin, end = self._conditions.night
@@ -163,8 +177,9 @@ class _Columns:
         return coupon | (self._units.number("discount")[self._positions] > 0)
 
 
+@lru_cache(maxsize=4_096)
 def type_table(types: tuple[int, ...]) -> NDArray[np.bool_]:
-    """A truth table by event type."""
+    """A truth table by event type, not to be written to."""
     table = np.zeros(TYPE_TABLE_SIZE, np.bool_)
     table[list(types)] = True
     return table
