@@ -42,7 +42,7 @@ class TransactionWriter:
         number: int,
         *,
         timeout_s: float,
-        compression: str | None = "lz4",
+        compression: str | None = "zstd",
     ) -> None:
         self._producer = AIOKafkaProducer(
             **connection,
