@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,7 @@ def _faust_app(settings: Settings) -> StreamApp:
         store=f"{store.SCHEME}://",
         datadir=Path(tempfile.gettempdir()) / f"{settings.app_id}-faust",
         autodiscover=False,
+        broker_credentials=_credentials(settings.client_options()),
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 10,
         # How long a join waits for members that died: no longer than they are given to come back.
@@ -131,6 +132,19 @@ def _faust_app(settings: Settings) -> StreamApp:
         # The HTTP port is our own: Faust's would show tables and routes to whoever asks.
         web_enabled=False,
     )
+
+
+def _credentials(options: Mapping[str, Any]) -> Any:
+    """Return what other clients take as arguments in the form that Faust's consumer takes."""
+    context = options.get("ssl_context")
+    if "sasl_mechanism" in options:
+        return faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
 
 
 def _new_writer(settings: Settings, number: int) -> TransactionWriter:

@@ -42,6 +42,8 @@ class Clocks:
 class Rounds:
     """Folds one partition's records round by round; `next` is what the last commit said.
 
+    `committed_at` is when that was (epoch ms), or when the partition was restored.
+
     A round that fails leaves the profiles ahead of the commit: the caller must end the process.
     """
 
@@ -63,8 +65,10 @@ class Rounds:
         self._metrics = metrics
         self._clocks = clocks
         self._budget = DeadLetterBudget(settings.dead_letter_share, settings.dead_letter_run)
-        self._committed_at = clocks.wall_ms()
+        self.committed_at = clocks.wall_ms()
         self._look_for_due = True
+        #: The catalogue under which every row was decided; empty while some still wait for it.
+        self._decided = "" if loader.meta is None else loader.meta.revision
 
     @property
     def waiting(self) -> bool:
@@ -95,14 +99,16 @@ class Rounds:
             emitted_at=clocks.wall_ms(),
             due_limit=DUE_LIMIT if self._look_for_due else 0,
         )
+        if self._look_for_due and result.due < DUE_LIMIT:
+            self._decided = self.profiles.program.catalogue.revision
         self._look_for_due = result.due == DUE_LIMIT
         events = sum(map(len, taken.records))
         self._budget.spend(events, result.rejected)
-        if events or result.touched or clocks.wall_ms() - self._committed_at > KEEP_ALIVE_MS:
+        if events or result.touched or clocks.wall_ms() - self.committed_at > KEEP_ALIVE_MS:
             folded = clocks.seconds()
             await self._writer.write(self._outputs(taken, result))
             self.next = taken.next
-            self._committed_at = clocks.wall_ms()
+            self.committed_at = clocks.wall_ms()
             self._measure(taken, result, folded - started, clocks.seconds() - folded)
 
     def _outputs(self, taken: Taken, result: Step) -> dict[str, list[Outgoing]]:
@@ -126,6 +132,7 @@ class Rounds:
             time=self.profiles.time,
             layout=fingerprint,
             strings=len(self.profiles.dictionary),
+            revision=self._decided,
         )
         pairs = [encode_meta(meta), *encode_strings(result.strings)]
         if fingerprint not in self._layouts:
@@ -138,10 +145,8 @@ class Rounds:
         for topic, name in enumerate(TOPICS):
             metrics.count("events", len(taken.records[topic]), topic=name)
             metrics.count("duplicates", result.duplicates[topic], topic=name)
-        for rejected in result.rejected:
-            metrics.count("rejected", reason=rejected.reason.value)
-        for change in result.outputs.changes:
-            metrics.count("tag_changes", tag=change.tag, action=change.action)
+        metrics.count_each("rejected", ((r.reason.value,) for r in result.rejected))
+        metrics.count_each("tag_changes", ((c.tag, c.action) for c in result.outputs.changes))
         metrics.count("transactions", outcome="committed")
         metrics.observe("batch_size", sum(map(len, taken.records)))
         metrics.observe("batch_seconds", fold_s)

@@ -59,7 +59,7 @@ def test_plain_client_options_name_each_broker() -> None:
 
 def test_no_compression_is_none_to_the_client() -> None:
     assert Settings(compression="none").codec is None
-    assert Settings().codec == "lz4"
+    assert Settings().codec == "zstd"
 
 
 def test_client_options_log_in_over_tls() -> None:
