@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.batch import TOPICS, EventBatch
+from stream_app.domain.batch import EventBatch
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.amounts import Amounts
 from stream_app.features.clocks import Clocks
@@ -63,7 +63,7 @@ class BoundFeatures:
             LocalTime(settings.timezone), settings.night, self._minor_per_major
         )
         lengths = self._geometry.lengths
-        self._ids = Ids(layout, tuple(range(len(TOPICS))))
+        self._ids = Ids(layout)
         self._clocks = Clocks(layout, self._geometry.blocks, _limits(layout, registers))
         ends = [s for s in storages if isinstance(s, SessionEnd)]
         self._sessions = Sessions(layout, ends, settings.session_gap_ms)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from stream_app.domain.batch import MISSING
 from stream_app.features.declaration import Declaration
 from stream_app.features.distinct import estimate
 from stream_app.features.needs import EVERYTHING, mean_rings, needs, share_rings, slots_of
 from stream_app.features.selectors import MONEY_FIELDS
 from stream_app.features.slots import heaviest, usual
-from stream_app.features.storage import Latest, Registers, Ring
+from stream_app.features.storage import NEVER, Latest, Registers, Ring
 from stream_app.features.values import Make, View, Weighted, amount, elapsed, ratio, text
 from stream_app.features.windows import ALL, HOUR_MS
 
@@ -51,10 +52,10 @@ def _timeless(declaration: Declaration) -> Make:
     match declaration.kind:
         case "hours_since":
             field = since_field(declaration)
-            return lambda view: elapsed(view.now, _cell(view, field), HOUR_MS)
+            return lambda view: elapsed(view.now, _cell(view, field), HOUR_MS, MISSING)
         case "tenure":
             unit = declaration.unit_ms
-            return lambda view: elapsed(view.now, view.rows["first_seen"], unit)
+            return lambda view: elapsed(view.now, view.rows["first_seen"], unit, NEVER)
         case "last":
             code = f"{Latest(declaration.source).name}:code"
             return lambda view: text(view.rows[code], view.strings)

@@ -124,14 +124,25 @@ class ElapsedDue:
     ) -> Times:
         """Epoch ms per row; `since`: by feature the event's time, MISSING or NEVER if none."""
         due = np.full(n, NEVER)
-        for name, times in since.items():
-            known = (times != MISSING) & (times != NEVER)
+        hour = (now // HOUR_MS + 1) * HOUR_MS
+        times, offsets = [], []
+        for name, begun in since.items():
+            # NEVER may not be added to.
+            known = np.where(begun == NEVER, MISSING, begun)
             if name in opaque:
-                np.minimum(due, (now // HOUR_MS + 1) * HOUR_MS, out=due, where=known)
-            for threshold in thresholds.get(name, ()):
-                for passed in crossings(float(threshold), self._units[name]):
-                    moment = np.where(known, times, 0) + passed
-                    np.minimum(due, moment, out=due, where=known & (moment > now))
+                np.minimum(due, hour, out=due, where=known != MISSING)
+            passed = {
+                moment
+                for threshold in thresholds.get(name, ())
+                for moment in crossings(float(threshold), self._units[name])
+            }
+            times += [known] * len(passed)
+            offsets += sorted(passed)
+        if not offsets:
+            return due
+        moments = np.stack(times) + np.array(offsets)[:, None]
+        moments[moments <= now] = NEVER
+        np.minimum(due, moments.min(axis=0), out=due)
         return due
 
 

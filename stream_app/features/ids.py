@@ -26,57 +26,42 @@ class Ids:
     wrongly; a repeat after more than 32 other events of the user is not noticed.
     """
 
-    def __init__(self, layout: Layout, topics: tuple[int, ...]) -> None:
+    def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._topics = topics
 
     def drop(self, rows: Rows, row: NDArray[np.intp], batch: EventBatch) -> NDArray[np.bool_]:
         """Mark duplicates and remember the others."""
-        duplicate = np.zeros(len(row), np.bool_)
         rings = self._layout.block(rows, "ids")
         heads = self._layout.block(rows, "ids_head")
-        for place, topic in enumerate(self._topics):
-            # Batches have all clicks before all purchases.
-            begin, end = np.searchsorted(batch.topic, (topic, topic + 1))
-            if begin < end:
-                part = slice(begin, end)
-                duplicate[part] = _topic(
-                    rings[:, place], heads[:, place], row[part], batch.id_hash[part]
-                )
+        topics, ids = rings.shape[1], batch.id_hash
+        # A cell is a user and a topic.
+        cell = row * topics + batch.topic
+        runs = Runs(cell, len(rows) * topics)
+        duplicate = np.zeros(len(row), np.bool_)
+        suspects = _suspects(rings[row, batch.topic], cell, ids)
+        if len(suspects):
+            exact = np.isin(runs.rows, suspects, assume_unique=True)
+            for run in np.flatnonzero(exact).tolist():
+                events = runs.events(run)
+                user, topic = divmod(int(runs.rows[run]), topics)
+                head = heads[user, topic : topic + 1]
+                duplicate[events] = _one_by_one(rings[user, topic], head, ids[events])
+            runs = runs.without(exact)
+        _remember(rings, heads, runs, ids)
         return duplicate
 
 
-def _topic(
-    rings: NDArray[np.uint32],
-    heads: NDArray[np.uint8],
-    row: NDArray[np.intp],
-    ids: NDArray[np.uint32],
-) -> NDArray[np.bool_]:
-    runs = Runs(row, len(rings))
-    duplicate = np.zeros(len(row), np.bool_)
-    suspects = _suspects(rings, row, ids)
-    if len(suspects):
-        exact = np.isin(runs.rows, suspects, assume_unique=True)
-        for run in np.flatnonzero(exact).tolist():
-            events = runs.events(run)
-            user = int(runs.rows[run])
-            duplicate[events] = _one_by_one(rings[user], heads[user : user + 1], ids[events])
-        runs = runs.without(exact)
-    _remember(rings, heads, runs, ids)
-    return duplicate
-
-
 def _suspects(
-    rings: NDArray[np.uint32], row: NDArray[np.intp], ids: NDArray[np.uint32]
+    known: NDArray[np.uint32], cell: NDArray[np.intp], ids: NDArray[np.uint32]
 ) -> NDArray[np.intp]:
-    """Rows of which some id may be a duplicate (an empty place looks like the id 0)."""
-    hit = rings[row] == ids[:, None]
-    keys = (row.astype(np.uint64) << np.uint64(32)) | ids
+    """Cells of which some id may be a duplicate (an empty place looks like the id 0)."""
+    hit = known == ids[:, None]
+    keys = (cell.astype(np.uint64) << np.uint64(32)) | ids
     keys.sort()
     twice = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(32)
     if not hit.any() and not len(twice):
         return np.empty(0, np.intp)
-    return np.union1d(row[hit.any(axis=1)], twice.astype(np.intp))
+    return np.union1d(cell[hit.any(axis=1)], twice.astype(np.intp))
 
 
 def _remember(
@@ -85,15 +70,17 @@ def _remember(
     runs: Runs,
     ids: NDArray[np.uint32],
 ) -> None:
-    head = heads[runs.rows].astype(np.intp)
+    user, topic = np.divmod(runs.rows, rings.shape[1])
+    head = heads[user, topic].astype(np.intp)
     end = head + runs.lengths
     place = runs.spread(head) + runs.rank
     # Of a run longer than the ring, only the last places survive.
     kept: slice | NDArray[np.bool_] = slice(None)
     if runs.longest > REMEMBERED:
         kept = runs.rank >= runs.spread(runs.lengths) - REMEMBERED
-    rings[runs.spread(runs.rows)[kept], place[kept] & _MASK] = ids[runs.order[kept]]
-    heads[runs.rows] = np.where(end < REMEMBERED, end, REMEMBERED + (end & _MASK))
+    users, topics = runs.spread(user)[kept], runs.spread(topic)[kept]
+    rings[users, topics, place[kept] & _MASK] = ids[runs.order[kept]]
+    heads[user, topic] = np.where(end < REMEMBERED, end, REMEMBERED + (end & _MASK))
 
 
 def _one_by_one(

@@ -24,6 +24,8 @@ _SPAN: Final = 256
 _NO_CODE: Final = 1 << 16
 #: Fewer cells than this are faster one by one.
 _TOGETHER: Final = 16
+#: So few texts are not worth the look whether they can be taken together.
+_FEW: Final = 64
 
 
 @dataclass(slots=True)
@@ -60,18 +62,10 @@ class SlotTexts:
         codes = self._read(rows, "code").reshape(n, self._count)
         epochs = self._read(rows, "epoch").reshape(n)
         self._weigh(units, weights, epochs)
-        slot = _find(codes, units)
-        crowded = _admit(codes, units.only(slot < 0))
-        if len(crowded):
-            exact = np.zeros(n, np.bool_)
-            exact[crowded] = True
-            hard = exact[units.cell]
-            _in_order(codes, weights, units.only(hard))
-            units, slot = units.only(~hard), slot[~hard]
-        new = slot < 0
-        if new.any():
-            slot[new] = _find(codes, units.only(new))
-        np.add.at(weights.reshape(-1), units.cell * self._count + slot, units.weight)
+        if len(units.cell) <= _FEW:
+            _in_order(codes, weights, units)
+        else:
+            _enter_all(codes, weights, units)
         for name, values in (("weight", weights), ("code", codes), ("epoch", epochs)):
             view = self._layout.block(rows, f"slot_{name}:{self._count}")
             view[...] = values.reshape(view.shape)
@@ -108,6 +102,21 @@ class SlotTexts:
         epochs[...] = after
         reference = after[units.cell] * (_SPAN * half_life)
         units.weight = units.weight * np.exp2((units.at - reference) / half_life)
+
+
+def _enter_all(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: _Units) -> None:
+    """Add up what finds a slot, in any order; take the cells with too few slots one by one."""
+    slot = _find(codes, units)
+    crowded = _admit(codes, units.only(slot < 0))
+    if len(crowded):
+        exact = np.zeros(len(codes), np.bool_)
+        exact[crowded] = True
+        hard = exact[units.cell]
+        _in_order(codes, weights, units.only(hard))
+        units, slot = units.only(~hard), slot[~hard]
+    new = slot < 0
+    slot[new] = _find(codes, units.only(new))
+    np.add.at(weights.reshape(-1), units.cell * codes.shape[1] + slot, units.weight)
 
 
 def _find(codes: NDArray[np.uint16], units: _Units) -> NDArray[np.intp]:
@@ -195,12 +204,13 @@ def _one_by_one(
 def heaviest(rows: Rows, slots: Slots) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Codes (-1 where empty) and shares of the total weight, heaviest first, (n, slots)."""
     weights, codes = rows[f"{slots.name}:weight"], rows[f"{slots.name}:code"]
-    order = np.argsort(-weights, axis=1, kind="stable")
-    codes = np.take_along_axis(codes, order, axis=1).astype(np.int32)
-    weights = np.take_along_axis(weights, order, axis=1)
+    order = (-weights).argsort(axis=1, kind="stable")
+    row = np.arange(len(rows))[:, None]
+    codes, weights = codes[row, order].astype(np.int32), weights[row, order]
     total = weights.sum(axis=1, keepdims=True)
     shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-    return np.where(codes == 0, -1, codes).astype(np.int32), shares
+    codes[codes == 0] = -1
+    return codes, shares
 
 
 def usual(rows: Rows, slots: Slots) -> NDArray[np.uint16]:

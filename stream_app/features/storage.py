@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from stream_app.domain.batch import MISSING
+from stream_app.domain.batch import MISSING, TOPICS
 from stream_app.domain.layout import Field
 from stream_app.features.selectors import Source
 from stream_app.features.windows import ALL, NO_PANE, PANE_NAMES
@@ -145,7 +145,7 @@ def header(panes: Iterable[int], topics: Iterable[int]) -> tuple[Field, ...]:
 def row_fields(storages: Mapping[Storage, set[int]]) -> tuple[Field, ...]:
     """All fields of a row."""
     panes = {s.pane for s in storages if isinstance(s, Ring | Registers)} - {ALL}
-    fields = [*header(panes, (0, 1))]
+    fields = [*header(panes, range(len(TOPICS)))]
     for storage, windows in storages.items():
         fields += fields_of(storage, windows)
     return tuple(fields)

@@ -13,8 +13,6 @@ from stream_app.domain.batch import MISSING
 from stream_app.domain.expression import Text
 from stream_app.features.dictionary import NO_TEXT, Dictionary
 from stream_app.features.rings import Reader
-from stream_app.features.storage import NEVER
-from stream_app.features.windows import HOUR_MS
 
 Floats = NDArray[np.float64]
 
@@ -80,22 +78,13 @@ def amount(minor: NDArray[np.int64], scale: float) -> Floats:
     return np.where(minor == MISSING, np.nan, minor / scale)
 
 
-def elapsed(now: int, since: NDArray[np.int64], unit_ms: int) -> Floats:
-    """Time since an event in units, not below 0; NaN where there was none."""
-    never = (since == MISSING) | (since == NEVER)
-    passed = np.maximum(now - np.where(never, now, since), 0) / unit_ms
-    return np.where(never, np.nan, passed)
-
-
-def hours(now: int, since: NDArray[np.int64]) -> Floats:
-    """`elapsed` in fractional hours."""
-    return elapsed(now, since, HOUR_MS)
+def elapsed(now: int, since: NDArray[np.int64], unit_ms: int, never: int) -> Floats:
+    """Time since an event in units, not below 0; NaN where `since` is `never`."""
+    known = since != never
+    passed = np.maximum(now - np.where(known, since, now), 0) / unit_ms
+    return np.where(known, passed, np.nan)
 
 
 def text(codes: NDArray[np.uint16], strings: Dictionary) -> Text:
-    """A text column with the few values that these rows have."""
-    used = np.unique(codes)
-    kept = used[used != NO_TEXT]
-    table = np.arange(len(used), dtype=np.int32) - (len(used) - len(kept))
-    values = [strings.values[code] for code in kept.tolist()]
-    return Text(table[np.searchsorted(used, codes)], values)
+    """A text column of dictionary codes."""
+    return Text(np.where(codes == NO_TEXT, np.int32(-1), codes.astype(np.int32)), strings.values)

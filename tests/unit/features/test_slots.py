@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.shoppers import Shoppers
+
+from stream_app.features import slots
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -28,19 +30,22 @@ def fold(made: Shoppers, seen: Sequence[Seen], user: str = "u", first: int = 0) 
     )
 
 
-def expected(seen: Sequence[Seen], slots: int = 8) -> dict[str, float]:
+def expected(seen: Sequence[Seen], room: int = 8) -> dict[str, float]:
     """Shares by the rule: the lightest, then the first code, makes room for a newcomer."""
     codes = {text: code for code, text in enumerate(dict.fromkeys(t for t, _ in seen))}
     weights: dict[str, float] = {}
     for text, at in seen:
-        if text not in weights and len(weights) == slots:
+        if text not in weights and len(weights) == room:
             del weights[min(weights, key=lambda held: (weights[held], codes[held]))]
         weights[text] = weights.get(text, 0.0) + 2.0 ** (at / HALF_LIFE)
     total = sum(weights.values())
     return {text: weight / total for text, weight in weights.items()}
 
 
-@settings(max_examples=60)
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     seen=st.lists(
         st.tuples(st.sampled_from([f"t{i}" for i in range(14)]), st.integers(0, 90 * DAY)),
@@ -57,6 +62,12 @@ def test_same_as_the_rule(seen: list[Seen], cut: int) -> None:
     found = made.values(START)["f"]
     assert dict(found) == pytest.approx(expected(seen), rel=1e-9)
     assert [share for _, share in found] == sorted((s for _, s in found), reverse=True)
+
+
+@pytest.fixture(params=[0, 64], autouse=True)
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of taking a small batch: as one, and event by event."""
+    monkeypatch.setattr(slots, "_FEW", request.param)
 
 
 def test_many_users_with_full_slots_are_as_exact_as_one() -> None:
