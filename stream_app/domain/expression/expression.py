@@ -7,18 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stream_app.domain.expression.columns import Bools, Environment, Frame
-from stream_app.domain.expression.conditions import (
-    Compare,
-    Comparison,
-    Condition,
-    Has,
-    Junction,
-    Leaf,
-    Member,
-    Not,
-    TextEqual,
-    TextMember,
-)
+from stream_app.domain.expression.conditions import Comparison, Condition, Junction, Leaf, Not
+from stream_app.domain.expression.leaves import Compare, Has, Member, TextEqual, TextMember
 from stream_app.domain.expression.operands import Number
 from stream_app.domain.expression.parse import parse_condition
 

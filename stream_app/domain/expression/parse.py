@@ -7,16 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Final
 
-from stream_app.domain.expression.conditions import (
-    Compare,
-    Condition,
-    Has,
-    Junction,
-    Member,
-    Not,
-    TextEqual,
-    TextMember,
-)
+from stream_app.domain.expression.conditions import Condition, Junction, Not
+from stream_app.domain.expression.leaves import Compare, Has, Member, TextEqual, TextMember
 from stream_app.domain.expression.operands import ExpressionError, Number, TextOperand, constant
 from stream_app.domain.expression.parse_operand import Operand, Operands
 

@@ -202,6 +202,15 @@ def test_an_expired_tag_that_is_declared_without_expiry_is_set_again() -> None:
     ]
 
 
+def test_an_expired_tag_that_is_declared_without_expiry_is_not_kept_by_until() -> None:
+    table = Table(BIG.replace("}", ", expires: 1d}"))
+    table.decide(START, x=[201])
+    table.decide(START + DAY, x=[201])
+    table = reload(table, BIG)
+    assert table.changes(START + DAY, x=[180]) == []
+    assert table.values() == [{}]
+
+
 def test_a_flag_made_of_a_valued_tag_goes_on_as_it_was() -> None:
     table = Table(LEVEL)
     table.decide(START, x=[150])

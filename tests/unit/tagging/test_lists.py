@@ -23,6 +23,12 @@ def test_the_heaviest_entries_with_enough_of_a_share_are_in_the_list() -> None:
     assert table.values() == [{"likes": ["hats", "shoes"]}, {"likes": ["toys"]}, {}]
 
 
+def test_the_least_share_is_enough() -> None:
+    table = Table(LIKES)
+    column = weighted([{"hats": 0.8, "shoes": 0.2}])
+    assert [d.value for d in table.changes(START, tops=column)] == [["hats", "shoes"]]
+
+
 def test_another_order_alone_is_no_change_and_the_list_keeps_its_order() -> None:
     table = Table(LIKES)
     table.decide(START, tops=weighted([{"hats": 0.6, "shoes": 0.4}]))
