@@ -14,9 +14,7 @@ class DeclarationError(Exception):
     `line` counts from 1; `field` is a dotted path such as `tags.big_spender.when`, or empty.
     """
 
-    def __init__(
-        self, file: str, line: int, field: str, message: str, expected: str = ""
-    ) -> None:
+    def __init__(self, file: str, line: int, field: str, message: str, expected: str = "") -> None:
         super().__init__(file, line, field, message, expected)
         self.file = file
         self.line = line
