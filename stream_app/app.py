@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> StreamApp:
         clocks=clocks,
         program=lambda: catalogue.program,
         new_writer=partial(_new_writer, settings),
-        restore=partial(_restore, settings),
+        restore=partial(_restore, settings, lambda: health.progress(clocks.wall_ms())),
         fail=end_process,
     )
     partitions = Partitions(around, health)
@@ -157,13 +157,16 @@ def _new_writer(settings: Settings, number: int) -> TransactionWriter:
     )
 
 
-async def _restore(settings: Settings, number: int, program: Program) -> Loader:
+async def _restore(
+    settings: Settings, progress: Callable[[], None], number: int, program: Program
+) -> Loader:
     return await restore(
         settings.client_options(),
         TopicPartition(settings.changelog_topic, number),
         program,
         settings.partitions,
         settings.restore_timeout_s,
+        progress,
     )
 
 

@@ -49,8 +49,9 @@ class Health:
 
     def restored(self, partition: int, now: int) -> None:
         """Tells that all profiles of a partition are in memory."""
-        self._restored.add(partition)
-        self._moved = now
+        if partition not in self._restored:
+            self._restored.add(partition)
+            self._moved = now
 
     def queued(self, partition: int, records: int, now: int) -> None:
         """Tells how many records wait; the clock of a stall starts when work appears."""
@@ -60,7 +61,7 @@ class Health:
 
     def progress(self, now: int) -> None:
         """Tells that something was done: a commit, or records read while restoring."""
-        self._moved = now
+        self._moved = max(self._moved, now)
 
     def live(self, now: int) -> Condition:
         """False when work waits and nothing was done for `stall_ms`: a restart is due."""

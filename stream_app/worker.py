@@ -6,7 +6,7 @@ import asyncio
 import signal
 
 from stream_app.app import create_app
-from stream_app.kafka.ending import end_process
+from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal
 from stream_app.settings import Settings
 
@@ -31,6 +31,7 @@ async def run_worker(settings: Settings) -> None:
         await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
             end_process(Fatal(f"Faust stopped: {app.crash_reason!r}"))
+    stay_ended()
     try:
         await asyncio.wait_for(app.stop(), settings.drain_timeout_s * 2)
     except TimeoutError:

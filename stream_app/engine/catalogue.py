@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from stream_app.domain.decode import DecodeOptions, Decoder
 from stream_app.domain.layout import Field, Layout
-from stream_app.domain.money import exponent
+from stream_app.domain.money import Money, exponent
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.domain.source import Node, load
 from stream_app.features import BoundFeatures, Features, FeatureSettings, compile_features
@@ -154,7 +154,7 @@ def _shop(node: Node | None) -> Shop:
         "partitioner": lambda value: _choice(value, tuple(PARTITIONERS)),
         "clock": lambda value: _choice(value, CLOCKS),
     }
-    return Shop(**{key: readers[key](value) for key, value in node.items()})
+    return _check_money(node, Shop(**{key: readers[key](value) for key, value in node.items()}))
 
 
 def _timezone(node: Node) -> str:
@@ -182,10 +182,16 @@ def _rates(node: Node) -> dict[str, Decimal]:
             rate = Decimal(str(value.value))
         except InvalidOperation as error:
             raise value.error("expected a number: reporting currency for one unit") from error
-        if not (rate.is_finite() and rate > 0):
-            raise value.error("expected a rate above 0")
         rates[code] = rate
     return rates
+
+
+def _check_money(node: Node, shop: Shop) -> Shop:
+    try:
+        Money(shop.currency, shop.rates)
+    except ValueError as error:
+        raise dict(node.items()).get("rates", node).error(str(error)) from error
+    return shop
 
 
 def _night(node: Node) -> tuple[int, int]:

@@ -31,13 +31,15 @@ class Meta(msgspec.Struct, frozen=True):
     """What a transaction says about itself: the truth about offsets.
 
     `next` is the next offset to read by input topic, `time` partition time in ms, `layout` the
-    fingerprint of the rows it wrote, `strings` the size of the dictionary.
+    fingerprint of the rows it wrote, `strings` the size of the dictionary, `revision` the catalogue
+    under which all rows have been decided.
     """
 
     next: dict[str, int]
     time: int
     layout: str
     strings: int
+    revision: str = ""
 
 
 def encode_meta(meta: Meta) -> KeyValue:
@@ -136,6 +138,8 @@ class Loader:
                 f"the changelog of partition {profiles.number} names {self.meta.strings} strings "
                 f"but holds {len(profiles.dictionary)}: records are missing"
             )
+        if self.meta.revision != profiles.program.catalogue.revision:
+            profiles.decide_anew()
         return profiles
 
     def _place_foreign(self) -> None:

@@ -81,8 +81,12 @@ class Profiles:
         """
         moved = self if program.layout == self.program.layout else self._migrated(program)
         moved.program = program
-        moved._due[: len(moved.users)] = 0
+        moved.decide_anew()
         return moved
+
+    def decide_anew(self) -> None:
+        """Make every row due: its tags were decided under another catalogue."""
+        self._due[: len(self.users)] = 0
 
     def read(self, user: str, at: int | None = None) -> dict[str, Plain]:
         """Return a user's feature values at `at` (ms), by default at partition time."""

@@ -42,6 +42,11 @@ def end_process(error: BaseException) -> NoReturn:
     os._exit(EXIT_TRY_AGAIN)
 
 
+def stay_ended() -> None:
+    """Whatever happens from now on, do not start again: the worker was told to stop."""
+    os.environ.pop(RESTARTS, None)
+
+
 def _start_again() -> None:
     lasted = time.monotonic() - _started
     tries = 1 if lasted > _FORGIVEN_S else int(os.environ[RESTARTS]) + 1

@@ -95,6 +95,7 @@ class Partitions:
             now = self._around.clocks.wall_ms()
             if task.rounds is not None:
                 self._health.restored(task.number, now)
+                self._health.progress(task.rounds.committed_at)
                 self._health.queued(task.number, task.rounds.queue.records, now)
 
     def next_offsets(self) -> dict[TP, int]:

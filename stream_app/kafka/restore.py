@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
@@ -24,11 +24,13 @@ async def restore(
     program: Program,
     partitions: int,
     timeout_s: float,
+    progress: Callable[[], None],
 ) -> Loader:
     """Read the committed changelog from its first record to its last stable offset.
 
     The caller holds the partition's newest producer epoch, so nothing can be added meanwhile.
-    Raises Fatal when it takes longer than `timeout_s`, Refusal for a changelog not to be trusted.
+    Calls `progress` whenever records were read. Raises Fatal when none is for `timeout_s`, Refusal
+    for a changelog not to be trusted.
     """
     consumer = AIOKafkaConsumer(
         **connection,
@@ -40,16 +42,21 @@ async def restore(
     )
     loader = Loader(program, changelog.partition, partitions)
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s) as limit:
+
+            def moved() -> None:
+                progress()
+                limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
+
             await consumer.start()
-            await _read(consumer, changelog, loader)
+            await _read(consumer, changelog, loader, moved)
             loader.finish()
     except TimeoutError as error:
         raise Fatal(
-            f"restoring {changelog.topic} partition {changelog.partition} took over "
-            f"{timeout_s:.0f} s; raise STREAM_APP_RESTORE_TIMEOUT_S if it needs longer"
+            f"restoring {changelog.topic} partition {changelog.partition}: no record was read for "
+            f"{timeout_s:.0f} s"
         ) from error
-    except ChangelogError as error:
+    except (ChangelogError, ValueError) as error:
         raise Refusal(
             f"{error}. Restore {changelog.topic} from a backup, or delete it together with the "
             "application's outputs to start anew from the inputs that are still kept"
@@ -61,7 +68,12 @@ async def restore(
     return loader
 
 
-async def _read(consumer: AIOKafkaConsumer, changelog: TopicPartition, loader: Loader) -> None:
+async def _read(
+    consumer: AIOKafkaConsumer,
+    changelog: TopicPartition,
+    loader: Loader,
+    moved: Callable[[], None],
+) -> None:
     consumer.assign([changelog])
     # With read_committed the end offset is the last stable one. Markers of transactions take
     # offsets too: the position passes them although no record is returned for them.
@@ -71,3 +83,4 @@ async def _read(consumer: AIOKafkaConsumer, changelog: TopicPartition, loader: L
         fetched = await consumer.getmany(changelog, timeout_ms=_POLL_MS)
         for records in fetched.values():
             loader.add([(record.key, record.value) for record in records])
+            moved()

@@ -16,10 +16,11 @@ from stream_app import __version__
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
-from stream_app.http import HttpServer, make_app
+from stream_app.http import HttpServer, PortTaken, make_app
+from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.partitions import Partitions
 from stream_app.kafka.task import Surroundings
-from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
 from stream_app.kafka.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class WorkerService:
         )
         self._watchdog = Watchdog(health, settings.stall_timeout_s, wall_ms, around.fail)
         self._housekeeping: asyncio.Task[None] | None = None
+        self._answered_at = 0
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)
 
@@ -62,10 +64,14 @@ class WorkerService:
         self._use_catalogue()
         versions = {"python": platform.python_version(), "faust": faust.__version__}
         self._around.metrics.set("build", 1, version=__version__, **versions)
-        await self._http.start()
-        log.info("HTTP on port %d: /metrics /livez /readyz", self._http.port)
-        await self._wait_for_topics()
+        try:
+            await self._http.start()
+            log.info("HTTP on port %d: /metrics /livez /readyz", self._http.port)
+            await self._wait_for_topics()
+        except (PortTaken, TopicsError) as error:
+            raise Refusal(str(error)) from error
         self._health.connected(True)
+        self._answered_at = self._around.clocks.wall_ms()
         self._watchdog.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
 
@@ -111,9 +117,9 @@ class WorkerService:
                 await asyncio.sleep(_TICK_S)
                 beats += 1
                 self._watchdog.beat()
-                await self._partitions.tick()
                 self._look_at_brokers()
                 self._look_at_catalogue()
+                await self._partitions.tick()
                 if beats % _PUBLISH_EVERY == 0:
                     await self._app.consumer.publish_offsets(self._partitions.next_offsets())
         except asyncio.CancelledError:
@@ -122,9 +128,18 @@ class WorkerService:
             self._around.fail(error)
 
     def _look_at_brokers(self) -> None:
-        fetched_at = self._app.consumer.last_fetch_ms()
+        """Tell health whether fetches are answered; raises Fatal after the stall time without.
+
+        A consumer that died without a word looks the same as brokers that are away. A new start
+        mends the one, and waits for the other with nothing in its hands.
+        """
         now = self._around.clocks.wall_ms()
-        self._health.connected(fetched_at is None or now - fetched_at < _AWAY_MS)
+        fetched_at = self._app.consumer.last_fetch_ms()
+        self._answered_at = now if fetched_at is None else max(self._answered_at, int(fetched_at))
+        away_ms = now - self._answered_at
+        self._health.connected(away_ms < _AWAY_MS)
+        if away_ms > self._around.settings.stall_timeout_s * 1000:
+            raise Fatal(f"no fetch was answered for {away_ms / 1000:.0f} s: are the brokers away?")
 
     def _look_at_catalogue(self) -> None:
         try:

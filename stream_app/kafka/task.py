@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
@@ -117,18 +118,35 @@ class PartitionTask:
 
     async def tick(self) -> None:
         """Once a second: see how far the inputs are read, and have due rows looked at."""
-        if self.state is not State.RUNNING or self.rounds is None:
+        rounds = self.rounds
+        if self.state is not State.RUNNING or rounds is None:
             return
         for topic, tp in enumerate(self.tps):
-            position, stable, at_ms = await self._around.inputs.reading(tp)
-            empty = self._idle.is_set() and not self.rounds.queue.records
-            self._caught_up.observe(topic, position, stable, at_ms, queue_empty=empty)
-            if stable is not None and stable >= 0:
-                lag = 0 if empty and position >= stable else stable - self.rounds.next[topic]
-                labels = {"topic": TOPICS[topic], "partition": str(self.number)}
-                self._around.metrics.set("lag", max(0, lag), **labels)
-        self.rounds.look_for_due()
+            expected = rounds.next[topic]
+            try:
+                position, stable, at_ms = await self._around.inputs.reading(tp)
+            except (KafkaError, TimeoutError) as error:
+                log.info("Partition %d: how far it has read is not known: %r", self.number, error)
+                return
+            await self._observe(topic, expected, position, stable, at_ms)
+        rounds.look_for_due()
         self._wake.set()
+
+    async def _observe(
+        self, topic: int, expected: int, position: int, stable: int | None, at_ms: float
+    ) -> None:
+        rounds, tp = self.rounds, self.tps[topic]
+        if rounds is None or self.state is not State.RUNNING:
+            # A rebalance came while the position was asked for.
+            return
+        if position < expected:
+            await self._refuse_return(tp, expected, position)
+        empty = self._idle.is_set() and not rounds.queue.records
+        self._caught_up.observe(topic, position, stable, at_ms, queue_empty=empty)
+        if stable is not None and stable >= 0:
+            lag = 0 if empty and position >= stable else stable - rounds.next[topic]
+            labels = {"topic": TOPICS[topic], "partition": str(self.number)}
+            self._around.metrics.set("lag", max(0, lag), **labels)
 
     async def _live(self) -> None:
         try:
@@ -151,7 +169,8 @@ class PartitionTask:
         loader = await around.restore(self.number, program)
         known = None if loader.meta is None else loader.meta.next
         bounds = await around.inputs.log_bounds(self.tps)
-        following = first_offsets(self.tps, known, bounds)
+        accept_gaps = around.settings.accept_gaps
+        following = first_offsets(self.tps, known, bounds, accept_gaps=accept_gaps)
         self.rounds = Rounds(
             loader, following, self._writer, around.settings, around.metrics, around.clocks
         )
@@ -199,7 +218,16 @@ class PartitionTask:
         # Markers of the producers' own transactions leave gaps in offsets that mean nothing;
         # retention leaves one that means loss, and then the log begins after what was expected.
         first, end = (await self._around.inputs.log_bounds([tp]))[tp]
-        check_bounds(tp, expected, first, max(end, expected))
+        accept_gaps = self._around.settings.accept_gaps
+        check_bounds(tp, expected, first, max(end, expected), accept_gaps=accept_gaps)
+
+    async def _refuse_return(self, tp: TP, expected: int, position: int) -> None:
+        # The consumer starts again at the first record kept when its offset is not in the log any
+        # more, and what it reads would be dropped as known up to the next offset.
+        bounds = await self._around.inputs.log_bounds([tp])
+        check_bounds(tp, expected, *bounds[tp], accept_gaps=self._around.settings.accept_gaps)
+        where = f"{tp.topic} partition {tp.partition}"
+        raise Fatal(f"reading {where} fell from offset {expected} to {position}")
 
     def _floor(self) -> int:
         clock = self._around.settings.clock or self._around.program().shop.clock

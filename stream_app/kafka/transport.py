@@ -7,7 +7,9 @@ would do about them is answered here with "nothing to do".
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,6 +28,8 @@ SCHEME = "batching"
 FETCH_MAX_WAIT_MS = 25
 #: A partition that was opened meanwhile is looked at after so long at the latest.
 POLL_SECONDS = 0.1
+#: Nothing that the worker could do without is waited for longer.
+ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +139,15 @@ class BatchingConsumer(driver.Consumer):
         }
         if assigned:
             try:
-                await thread.call_thread(thread._ensure_consumer().commit, assigned)
-            except KafkaError as error:
+                await thread.call_thread(self._publish, thread._ensure_consumer(), assigned)
+            except (KafkaError, TimeoutError) as error:
                 self.log.info("Offsets were not published to the group: %r", error)
+
+    @staticmethod
+    async def _publish(kafka: aiokafka.AIOKafkaConsumer, offsets: Mapping[Any, int]) -> None:
+        # It would wait for a coordinator that is away for as long as that takes.
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await kafka.commit(offsets)
 
     async def log_bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return the first offset kept and the last stable offset of each of `tps`."""
@@ -148,20 +158,30 @@ class BatchingConsumer(driver.Consumer):
         return {tp: (first[tp], end[tp]) for tp in tps}
 
     async def reading(self, tp: TP) -> tuple[int, int | None, float]:
-        """Return position, last stable offset as of the last fetch, and that fetch's time (ms)."""
+        """Return position, last stable offset as of the last fetch, and that fetch's time (ms).
+
+        Raises KafkaError or TimeoutError where that is not known, as during a rebalance.
+        """
         kafka = self._thread._ensure_consumer()
-        position = await self._thread.call_thread(kafka.position, tp)
-        return position, kafka.last_stable_offset(tp), kafka.last_poll_timestamp(tp) or 0
+
+        async def look() -> tuple[int, int | None, float]:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                position = await kafka.position(tp)
+            return position, kafka.last_stable_offset(tp), kafka.last_poll_timestamp(tp) or 0
+
+        found: tuple[int, int | None, float] = await self._thread.call_thread(look)
+        return found
 
     def last_fetch_ms(self) -> float | None:
         """Return when a fetch was last answered (epoch ms), None where nothing is open."""
+        if not self._opened:
+            return None
         kafka = self._thread._ensure_consumer()
-        assigned = kafka.assignment()
-        times = [
-            kafka.last_poll_timestamp(tp) or 0
-            for tp in map(driver.ensure_aiokafka_TP, self._opened)
-            if tp in assigned
-        ]
+        times = []
+        for tp in map(driver.ensure_aiokafka_TP, self._opened):
+            # The consumer's thread may have lost the partition before the task is told.
+            with suppress(AssertionError):
+                times.append(kafka.last_poll_timestamp(tp) or 0)
         return max(times, default=None)
 
 
