@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from stream_app.features.marks import Marks
 from stream_app.features.rings import Geometry, Reader
 from stream_app.features.sessions import Sessions
 from stream_app.features.slots import SlotTexts
-from stream_app.features.storage import Latest, Registers, Ring, SessionEnd, Slots
+from stream_app.features.storage import Latest, Registers, Ring, SessionEnd, Slots, Storage
 from stream_app.features.units import NO_TYPE, Frame
 from stream_app.features.values import Values
 from stream_app.features.where import Conditions, Selection, condition
@@ -52,7 +52,6 @@ class BoundFeatures:
         storages, settings = features.storages, features.settings
         rings = {s: w for s, w in storages.items() if isinstance(s, Ring)}
         registers = {s: w for s, w in storages.items() if isinstance(s, Registers)}
-        slots = [s for s in storages if isinstance(s, Slots)]
         self._geometry = Geometry(layout, rings)
         self._expressions = {
             source.where: condition(source.where)
@@ -73,13 +72,7 @@ class BoundFeatures:
             Amounts(layout, lengths, "max"),
             DistinctTexts(layout, {one: max(windows) for one, windows in registers.items()}),
         )
-        self._updaters: tuple[LatestTexts | SlotTexts, ...] = (
-            LatestTexts(layout, [s for s in storages if isinstance(s, Latest)]),
-            *(
-                SlotTexts(layout, [s for s in slots if s.count == count], count)
-                for count in sorted({s.count for s in slots})
-            ),
-        )
+        self._updaters = _text_updaters(layout, storages)
         self._makers = {
             name: maker(declaration, self._minor_per_major)
             for name, declaration in features.declarations.items()
@@ -172,6 +165,20 @@ def _see(rows: Rows, row: NDArray[np.intp], at: NDArray[np.int64]) -> None:
     np.minimum.at(first, row, at)
     np.maximum.at(last, row, at)
     rows["first_seen"], rows["last_seen"] = first, last
+
+
+def _text_updaters(
+    layout: Layout, storages: Iterable[Storage]
+) -> tuple[LatestTexts | SlotTexts, ...]:
+    """What keeps texts: the latest ones, and the heaviest ones by number of slots."""
+    slots = [s for s in storages if isinstance(s, Slots)]
+    return (
+        LatestTexts(layout, [s for s in storages if isinstance(s, Latest)]),
+        *(
+            SlotTexts(layout, [s for s in slots if s.count == count], count)
+            for count in sorted({s.count for s in slots})
+        ),
+    )
 
 
 def _limits(layout: Layout, registers: Mapping[Registers, set[int]]) -> dict[int, list[int]]:

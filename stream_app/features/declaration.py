@@ -1,25 +1,22 @@
-"""What a feature's declaration says, and reading it from the catalogue's `features:` section."""
+"""What a feature's declaration says, and reading the catalogue's `features:` section."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from keyword import iskeyword
+from typing import Final
 
-from stream_app.domain.batch import EVENT_TYPES
 from stream_app.domain.errors import nearest
-from stream_app.domain.expression import ExpressionError
 from stream_app.domain.source import Node
-from stream_app.features import selectors as sel
-from stream_app.features.where import condition
-from stream_app.features.windows import DAY_MS, HOUR, Window, window_of
+from stream_app.features.kinds import KINDS
+from stream_app.features.selectors import Source
+from stream_app.features.windows import Window
 
-#: `usual` forgets half of what it knows in this time.
-USUAL_HALF_LIFE_MS: Final = 30 * DAY_MS
-MAX_WEIGHT: Final = 1_000.0
-NO_SOURCE: Final = sel.Source(())
+NO_SOURCE: Final = Source(())
 NO_WINDOW: Final = Window(0, 0)
-TENURE_UNITS: Final = ("days", "hours")
+#: Kinds whose values are no numbers.
+TEXT_KINDS: Final = frozenset({"last", "usual", "top"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +28,7 @@ class Declaration:
 
     name: str
     kind: str
-    source: sel.Source = NO_SOURCE
+    source: Source = NO_SOURCE
     window: Window = NO_WINDOW
     half_life_ms: int = 0
     weights: tuple[float, ...] = ()
@@ -48,138 +45,19 @@ def declare(node: Node) -> dict[str, Declaration]:
 
 
 def _feature(name: str, node: Node) -> Declaration:
-    if not name.isidentifier():
+    if not name.isidentifier() or iskeyword(name):
         raise node.error(f"{name!r} cannot be used in an expression", "letters, digits and _")
-    kinds = [key for key, _ in node.items() if key in _READERS]
+    kinds = [key for key, _ in node.items() if key in KINDS]
     if not kinds:
         keys = [key for key, _ in node.items()]
-        expected = nearest(keys[0], _READERS) if keys else "one of " + ", ".join(sorted(_READERS))
+        expected = nearest(keys[0], KINDS) if keys else "one of " + ", ".join(sorted(KINDS))
         raise node.error("says not what to measure", expected)
     kind = kinds[0]
-    allowed, required, read = _READERS[kind]
+    allowed, required, read = KINDS[kind]
     node.check_keys({kind, *allowed}, required)
     given = dict(node.items())
     members = read(given[kind], given)
     return Declaration(name=name, kind=kind, **members)
-
-
-Members = dict[str, Any]
-Given = Mapping[str, Node]
-
-
-def _where(given: Given) -> str:
-    node = given.get("where")
-    if node is None:
-        return ""
-    text = " ".join(node.text().split())
-    try:
-        condition(text)
-    except ExpressionError as error:
-        raise node.error(str(error), "a condition on the event's fields") from error
-    return text
-
-
-def _counted(node: Node, given: Given) -> Members:
-    source = sel.Source(sel.types_of(node), where=_where(given))
-    return {"source": source, "window": window_of(given["window"])}
-
-
-def _amount(node: Node, given: Given) -> Members:
-    types, field = sel.field_of(node, sel.NUMBER_FIELDS)
-    source = sel.Source(types, field, _where(given))
-    return {"source": source, "window": window_of(given["window"])}
-
-
-def _distinct(node: Node, given: Given) -> Members:
-    types, field = sel.field_of(node, sel.TEXT_FIELDS)
-    source = sel.Source(types, field, _where(given))
-    return {"source": source, "window": window_of(given["window"])}
-
-
-def _since(node: Node, given: Given) -> Members:
-    return {"source": sel.Source(sel.types_of(node), where=_where(given))}
-
-
-def _tenure(node: Node, given: Given) -> Members:
-    hour = 3_600_000
-    return {"unit_ms": DAY_MS if node.one_of(TENURE_UNITS) == "days" else hour}
-
-
-def _active_days(node: Node, given: Given) -> Members:
-    members = _counted(node, given)
-    window: Window = members["window"]
-    if window.pane != HOUR + 1:
-        raise given["window"].error("active days are counted by the day", "1d to 31d")
-    return members
-
-
-def _sessions(node: Node, given: Given) -> Members:
-    members = _counted(node, given)
-    _one_topic(node, members["source"])
-    return members
-
-
-def _top(node: Node, given: Given) -> Members:
-    of = given["of"]
-    field = sel.checked_field(of, of.text(), sel.TEXT_FIELDS)
-    types = sel.types_of(node)
-    sel.check_carried(of, types, field)
-    source = sel.Source(types, field, _where(given))
-    _one_topic(node, source)
-    return {
-        "source": source,
-        "half_life_ms": given["half_life"].duration_ms(),
-        "weights": _weights(given.get("weights"), types),
-    }
-
-
-def _weights(node: Node | None, types: tuple[int, ...]) -> tuple[float, ...]:
-    weights = [1.0] * len(EVENT_TYPES)
-    names = [EVENT_TYPES[code] for code in types]
-    for name, child in node.items() if node is not None else ():
-        if name not in names:
-            raise child.error(f"{name!r} is not selected", nearest(name, names))
-        weight = child.number()
-        if not 0 < weight <= MAX_WEIGHT:
-            raise child.error(f"weight {weight:g} is out of range", f"above 0, to {MAX_WEIGHT:g}")
-        weights[EVENT_TYPES.index(name)] = weight
-    return tuple(weights)
-
-
-def _carried(node: Node, given: Given) -> sel.Source:
-    field = sel.checked_field(node, node.text(), sel.TEXT_FIELDS)
-    origin = given.get("from")
-    types = sel.carriers(field) if origin is None else sel.types_of(origin)
-    sel.check_carried(origin or node, types, field)
-    return sel.Source(types, field, _where(given))
-
-
-def _last(node: Node, given: Given) -> Members:
-    return {"source": _carried(node, given)}
-
-
-def _usual(node: Node, given: Given) -> Members:
-    source = _carried(node, given)
-    if "from" not in given and len(source.topics) > 1:
-        source = sel.Source(sel.GROUPS["clicks"], source.field, source.where)
-    _one_topic(given.get("from", node), source)
-    return {
-        "source": source,
-        "half_life_ms": USUAL_HALF_LIFE_MS,
-        "weights": (1.0,) * len(EVENT_TYPES),
-    }
-
-
-def _ratio(node: Node, given: Given) -> Members:
-    names = [child.text() for child in node.elements()]
-    if len(names) != 2:
-        raise node.error(f"names {len(names)} features", "[numerator, denominator]")
-    return {"of": (names[0], names[1])}
-
-
-def _one_topic(node: Node, source: sel.Source) -> None:
-    if len(source.topics) > 1:
-        raise node.error("mixes clicks and purchases, whose order is not fixed", "one of them")
 
 
 def _check_ratio(name: str, node: Node, declarations: Mapping[str, Declaration]) -> None:
@@ -196,26 +74,3 @@ def _check_ratio(name: str, node: Node, declarations: Mapping[str, Declaration])
             if part not in seen:
                 seen.add(part)
                 pending.append(part)
-
-
-TEXT_KINDS: Final = frozenset({"last", "usual", "top"})
-
-Reader = tuple[tuple[str, ...], tuple[str, ...], Callable[[Node, Given], Members]]
-_WINDOWED: Final = ("window", "where")
-#: Kind: the other keys it may have, those it must have, and what reads them.
-_READERS: Final[Mapping[str, Reader]] = {
-    "count": (_WINDOWED, ("window",), _counted),
-    "sum": (_WINDOWED, ("window",), _amount),
-    "mean": (_WINDOWED, ("window",), _amount),
-    "max": (_WINDOWED, ("window",), _amount),
-    "distinct": (_WINDOWED, ("window",), _distinct),
-    "hours_since": (("where",), (), _since),
-    "tenure": ((), (), _tenure),
-    "active_days": (_WINDOWED, ("window",), _active_days),
-    "sessions": (("window",), ("window",), _sessions),
-    "share": (_WINDOWED, ("window", "where"), _counted),
-    "top": (("of", "half_life", "weights", "where"), ("of", "half_life"), _top),
-    "last": (("from", "where"), (), _last),
-    "usual": (("from", "where"), (), _usual),
-    "ratio": ((), (), _ratio),
-}

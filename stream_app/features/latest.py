@@ -54,4 +54,4 @@ class LatestTexts:
         units = selection.units(source)
         event = units.events(positions)
         cell = frame.row[event] * len(self._sources) + number
-        return cell, event, units.codes(source.field)[positions]
+        return cell, event, units.codes(source.field, positions)

@@ -32,8 +32,11 @@ class Marks:
         n = len(self._rings)
         self._table = np.zeros((n, TYPE_TABLE_SIZE), np.bool_)
         self._special: list[tuple[int, Ring]] = []
+        self._by_line: list[tuple[int, Ring]] = []
         for i, ring in enumerate(self._rings):
-            if ring.kind == "session" or ring.source.where or ring.source.field:
+            if ring.source.by_item:
+                self._by_line.append((i, ring))
+            elif ring.kind == "session" or ring.source.where or ring.source.field:
                 self._special.append((i, ring))
             else:
                 self._table[i] = type_table(ring.source.types)
@@ -55,38 +58,42 @@ class Marks:
         if not self._rings:
             return
         n = len(frame.row)
+        hits = self._matrix(frame, selection, starts).ravel().nonzero()[0]
+        edges = hits.searchsorted(np.arange(len(self._rings) + 1) * n)
+        counts = edges[1:] - edges[:-1]
+        places, dead = self._places(frame, panes)
+        # A hit is ring * n + event; to find its place, the ring's shape takes the ring's part.
+        shift = (self._shape - np.arange(len(self._rings))) * n
+        index = places.ravel()[hits + shift.repeat(counts)] + self._offset.repeat(counts)
+        for group, (first, last) in self._edges.items():
+            part = slice(edges[first], edges[last])
+            cells = rows.view(DTYPES[group])
+            if group == "peak":
+                np.maximum.at(cells, index[part], frame.at[hits[part] % n])
+                continue
+            found = np.concatenate((index[part], *self._lines(group, frame, selection, places)))
+            _add(cells, found[found >= 0] if dead else found, frame.most_units)
+
+    def _matrix(self, frame: Frame, selection: Selection, starts: Starts) -> NDArray[np.bool_]:
+        """Which ring each event is for, (rings, events)."""
         marks = self._table[:, frame.events.type]
-        extra: dict[int, NDArray[np.intp]] = {}
         for i, ring in self._special:
-            if ring.source.by_item:
-                extra[i] = frame.items.events(selection.positions(ring.source))
-            elif ring.kind == "session":
+            if ring.kind == "session":
                 marks[i, starts[ring.source]] = True
             else:
                 marks[i, selection.positions(ring.source)] = True
-        places, dead = self._places(frame, panes)
-        hits = marks.ravel().nonzero()[0]
-        edges = hits.searchsorted(np.arange(len(self._rings) + 1) * n)
-        counts = edges[1:] - edges[:-1]
-        # A hit is ring * n + event; the ring's shape takes the ring's place.
-        at_shape = hits + np.repeat((self._shape - np.arange(len(self._rings))) * n, counts)
-        index = places.ravel()[at_shape] + np.repeat(self._offset, counts)
-        for group, (first, last) in self._edges.items():
-            part = slice(edges[first], edges[last])
-            more = [
-                places[self._shape[i], events] + self._offset[i]
-                for i, events in extra.items()
-                if first <= i < last
-            ]
-            cells = rows.view(DTYPES[group])
-            if group == "peak":
-                at = frame.at[
-                    hits[part] - np.repeat(np.arange(first, last) * n, counts[first:last])
-                ]
-                np.maximum.at(cells, index[part], at)
-            else:
-                found = np.concatenate((index[part], *more)) if more else index[part]
-                _add(cells, found[found >= 0] if dead else found, frame.most_units)
+        return marks
+
+    def _lines(
+        self, group: str, frame: Frame, selection: Selection, places: NDArray[np.int64]
+    ) -> list[NDArray[np.int64]]:
+        """Flat places of what is counted line by line: an event may count more than once."""
+        return [
+            places[self._shape[i], frame.items.events(selection.positions(ring.source))]
+            + self._offset[i]
+            for i, ring in self._by_line
+            if ring.group == group
+        ]
 
     def _places(self, frame: Frame, panes: Panes) -> tuple[NDArray[np.int64], bool]:
         """Per shape and event the flat place of its bucket, less the ring's own offset."""

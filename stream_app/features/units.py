@@ -26,7 +26,6 @@ class Events:
         self.batch = batch
         self.type = types
         self._strings = strings
-        self._codes: dict[str, NDArray[np.uint16]] = {}
 
     def __len__(self) -> int:
         return len(self.type)
@@ -52,14 +51,17 @@ class Events:
             present = self.text(field).codes >= 0
         return present
 
-    def codes(self, field: str) -> NDArray[np.uint16]:
-        """Dictionary codes of a text field, 0 where absent."""
-        if field not in self._codes:
-            column = self.text(field)
-            # The absent are -1, which reads the last entry.
-            table = np.append(self._strings.codes(column.values), np.uint16(0))
-            self._codes[field] = table[column.codes]
-        return self._codes[field]
+    def codes(self, field: str, positions: NDArray[np.intp]) -> NDArray[np.uint16]:
+        """Dictionary codes of a text field that all of these units carry."""
+        column = self.text(field)
+        given = column.codes[positions]
+        used = np.zeros(len(column.values), np.bool_)
+        used[given] = True
+        # Only what a feature keeps may take up room in the dictionary.
+        kept = used.nonzero()[0]
+        table = np.zeros(len(used), np.uint16)
+        table[kept] = self._strings.codes([column.values[i] for i in kept.tolist()])
+        return table[given]
 
 
 class Items(Events):

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.shoppers import Shoppers
 
-from stream_app.features import slots
+from stream_app.features import admission
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -67,7 +67,7 @@ def test_same_as_the_rule(seen: list[Seen], cut: int) -> None:
 @pytest.fixture(params=[0, 64], autouse=True)
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of taking a small batch: as one, and event by event."""
-    monkeypatch.setattr(slots, "_FEW", request.param)
+    monkeypatch.setattr(admission, "_FEW", request.param)
 
 
 def test_many_users_with_full_slots_are_as_exact_as_one() -> None:

@@ -1,0 +1,140 @@
+"""Who gets one of a user's few slots: newcomers take the free ones, then that of the lightest.
+
+Codes uint16 and weights float64 are (cells, slots) and change in place; a free slot has code 0
+and no weight. Ties go to the smallest code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.features.runs import Runs
+
+#: Above every code.
+_NO_CODE: Final = 1 << 16
+#: Fewer cells than this are faster one by one.
+_TOGETHER: Final = 16
+#: So few texts are not worth the look whether they can be taken together.
+_FEW: Final = 64
+
+
+@dataclass(slots=True)
+class Texts:
+    """Texts of a batch in log order: the cell (row and feature) each is for, and its weight."""
+
+    cell: NDArray[np.intp]
+    code: NDArray[np.uint16]
+    at: NDArray[np.int64]
+    weight: NDArray[np.float64]
+
+    def only(self, which: NDArray[Any]) -> Texts:
+        return Texts(self.cell[which], self.code[which], self.at[which], self.weight[which])
+
+
+def enter(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: Texts) -> None:
+    """Enter texts; the result is that of entering them one by one."""
+    if len(units.cell) <= _FEW:
+        _in_order(codes, weights, units)
+    else:
+        _enter_all(codes, weights, units)
+
+
+def _enter_all(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: Texts) -> None:
+    """Add up what finds a slot, in any order; take the cells with too few slots one by one."""
+    slot = _find(codes, units)
+    crowded = _admit(codes, units.only(slot < 0))
+    if len(crowded):
+        exact = np.zeros(len(codes), np.bool_)
+        exact[crowded] = True
+        hard = exact[units.cell]
+        _in_order(codes, weights, units.only(hard))
+        units, slot = units.only(~hard), slot[~hard]
+    new = slot < 0
+    slot[new] = _find(codes, units.only(new))
+    np.add.at(weights.reshape(-1), units.cell * codes.shape[1] + slot, units.weight)
+
+
+def _find(codes: NDArray[np.uint16], units: Texts) -> NDArray[np.intp]:
+    """The slot that holds each unit's text, -1 where none does."""
+    slot = np.full(len(units.cell), -1)
+    for k in range(codes.shape[1]):
+        slot[codes[:, k][units.cell] == units.code] = k
+    return slot
+
+
+def _admit(codes: NDArray[np.uint16], units: Texts) -> NDArray[np.intp]:
+    """Give new texts a free slot in order of arrival; return the cells that have too few."""
+    if not len(units.cell):
+        return units.cell
+    keys, first = np.unique(units.cell << 16 | units.code, return_index=True)
+    arrival = np.argsort(first)
+    cell, code = keys[arrival] >> 16, keys[arrival] & 0xFFFF
+    runs = Runs(cell, len(codes))
+    used = np.count_nonzero(codes[runs.rows], axis=1)
+    crowded = used + runs.lengths > codes.shape[1]
+    slot = runs.rank + runs.spread(used)
+    fits = ~runs.spread(crowded)
+    codes[runs.spread(runs.rows)[fits], slot[fits]] = code[runs.order[fits]]
+    full: NDArray[np.intp] = runs.rows[crowded]
+    return full
+
+
+def _in_order(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: Texts) -> None:
+    """Cells where a newcomer takes the place of the lightest: only the order of events tells.
+
+    The first event of all cells together, then the second, as long as there are many.
+    """
+    runs = Runs(units.cell, len(codes))
+    turn = 0
+    while np.count_nonzero(runs.lengths > turn) >= _TOGETHER:
+        active = runs.lengths > turn
+        _enter(codes, weights, runs.rows[active], units, runs.order[runs.starts[active] + turn])
+        turn += 1
+    for run in np.flatnonzero(runs.lengths > turn).tolist():
+        events = runs.events(run)[turn:]
+        _one_by_one(codes[runs.rows[run]], weights[runs.rows[run]], units, events)
+
+
+def _enter(
+    codes: NDArray[np.uint16],
+    weights: NDArray[np.float64],
+    cells: NDArray[np.intp],
+    units: Texts,
+    events: NDArray[np.intp],
+) -> None:
+    """One event of each cell; no cell twice."""
+    code, weight = units.code[events], units.weight[events]
+    held, heavy = codes[cells], weights[cells]
+    hit = held == code[:, None]
+    # An empty slot has no weight and the smallest code, so it is the first to be taken.
+    lightest = heavy == heavy.min(axis=1, keepdims=True)
+    slot = np.where(lightest, held.astype(np.int32), _NO_CODE).argmin(axis=1)
+    known = hit.any(axis=1)
+    slot[known] = hit[known].argmax(axis=1)
+    weights[cells, slot] = weight + np.where(known, weights[cells, slot], 0.0)
+    codes[cells, slot] = code
+
+
+def _one_by_one(
+    codes: NDArray[np.uint16],
+    weights: NDArray[np.float64],
+    units: Texts,
+    events: NDArray[np.intp],
+) -> None:
+    held, heavy = codes.tolist(), weights.tolist()
+    for code, weight in zip(
+        units.code[events].tolist(), units.weight[events].tolist(), strict=True
+    ):
+        if code in held:
+            heavy[held.index(code)] += weight
+            continue
+        least = min(heavy)
+        slot = heavy.index(least)
+        if heavy.count(least) > 1:
+            slot = min((k for k in range(len(held)) if heavy[k] == least), key=held.__getitem__)
+        held[slot], heavy[slot] = code, weight
+    codes[:], weights[:] = held, heavy
