@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
+from typing import Final
 
 from stream_app.app import create_app
 from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal
 from stream_app.settings import Settings
+
+#: Net new containers before the collector looks at the youngest.
+_COLLECT_AFTER: Final = 100_000
 
 
 async def run_worker(settings: Settings) -> None:
@@ -21,6 +26,7 @@ async def run_worker(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    _spare_the_collector()
     app.finalize()
     starting = asyncio.create_task(app.start())
     stopping = asyncio.create_task(stop.wait())
@@ -36,6 +42,14 @@ async def run_worker(settings: Settings) -> None:
         await asyncio.wait_for(app.stop(), settings.drain_timeout_s * 2)
     except TimeoutError:
         end_process(Fatal("the worker did not stop in time"))
+
+
+def _spare_the_collector() -> None:
+    # Profiles are a million objects that never form a cycle, and every round makes ten thousand
+    # that are gone after it: collecting as often as Python does by default costs 15 % of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 50)
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.domain.changes import TagStatus, TagValue
 from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Layout, Rows
-from stream_app.tagging.codes import SINCE, VALUES, list_field
+from stream_app.tagging.codes import ABSENT, SINCE, VALUES, list_field
 from stream_app.tagging.decision import CERTAIN, NEVER, Decision, Decisions
 from stream_app.tagging.declarations import Listed, TagDeclaration
 from stream_app.tagging.lists import ListRule, names
-from stream_app.tagging.rules import Rule, rule_of
+from stream_app.tagging.rules import Rule, is_set, rule_of
 from stream_app.tagging.scalars import Scalars
 from stream_app.tagging.timing import Timing
 
@@ -70,30 +71,43 @@ class BoundTags:
 
     def states(self, rows: Rows, dictionary_values: Sequence[str]) -> list[dict[str, TagStatus]]:
         """Like `state`, for each of the rows; several times faster than one by one."""
+        found: list[dict[str, TagStatus]] = [{} for _ in range(len(rows))]
         if not self._tags or not len(rows):
-            return [{} for _ in rows]
-        since = self._layout.block(rows, SINCE).tolist()
-        found: list[dict[str, TagStatus]] = []
-        for values, moments in zip(self._values(rows, dictionary_values), since, strict=True):
-            found.append(
-                {
-                    tag.name: _status(tag, value, moment)
-                    for tag, value, moment in zip(self._tags, values, moments, strict=True)
-                    if value is not None
-                }
-            )
+            return found
+        # Few of the tags are set on a row: only those are looked at one by one.
+        row, place, values = self._set(rows, dictionary_values)
+        order = np.lexsort((place, row))
+        moments = self._layout.block(rows, SINCE)[row, place]
+        columns = (column[order].tolist() for column in (row, place, moments))
+        for i, at, moment, k in zip(*columns, order.tolist(), strict=True):
+            tag, value = self._tags[at], values[k]
+            # None: a value that is declared no more.
+            if value is not None:
+                found[i][tag.name] = _status(tag, value, moment)
         return found
 
-    def _values(self, rows: Rows, texts: Sequence[str]) -> list[list[TagValue]]:
-        """The values of all tags, row by row."""
-        columns: list[Sequence[TagValue]] = [()] * len(self._tags)
-        for field, rule in self._lists:
-            columns[rule.place] = [names(codes, texts) for codes in rows[field].tolist()]
+    def _set(
+        self, rows: Rows, texts: Sequence[str]
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], list[TagValue]]:
+        """Row, place and value of every tag that is set."""
+        found_rows, found_places = [], []
+        values: list[TagValue] = []
         if self._rules:
-            states = self._layout.block(rows, VALUES).T.tolist()
-            for place, scalar, codes in zip(self._places, self._rules, states, strict=True):
-                columns[place] = [scalar.value(code) if code else None for code in codes]
-        return [list(row) for row in zip(*columns, strict=True)]
+            states = self._layout.block(rows, VALUES)
+            row, rule = np.nonzero(is_set(states))
+            found_rows.append(row)
+            found_places.append(np.array(self._places, dtype=np.intp)[rule])
+            codes = states[row, rule].tolist()
+            values += [
+                self._rules[i].value(code) for i, code in zip(rule.tolist(), codes, strict=True)
+            ]
+        for field, listing in self._lists:
+            entries = rows[field]
+            row = np.flatnonzero(entries[:, 0] != ABSENT)
+            found_rows.append(row)
+            found_places.append(np.full(len(row), listing.place, dtype=np.intp))
+            values += [names(codes, texts) for codes in entries[row].tolist()]
+        return np.concatenate(found_rows), np.concatenate(found_places), values
 
 
 def _status(tag: TagDeclaration, value: TagValue, since: int) -> TagStatus:
