@@ -1,7 +1,8 @@
 """Who gets one of a user's few slots: newcomers take the free ones, then that of the lightest.
 
 Codes uint16 and weights float64 are (cells, slots) and change in place; a free slot has code 0
-and no weight. Ties go to the smallest code.
+and no weight. Of equally light slots the first is taken: slots fill in log order, whereas codes
+depend on which texts of other users and fields came before.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 
 from stream_app.features.runs import Runs
 
-#: Above every code.
-_NO_CODE: Final = 1 << 16
+#: Lighter than any text: free slots are taken first.
+_FREE: Final = -1.0
 #: Fewer cells than this are faster one by one.
 _TOGETHER: Final = 16
 #: So few texts are not worth the look whether they can be taken together.
@@ -110,9 +111,7 @@ def _enter(
     code, weight = units.code[events], units.weight[events]
     held, heavy = codes[cells], weights[cells]
     hit = held == code[:, None]
-    # An empty slot has no weight and the smallest code, so it is the first to be taken.
-    lightest = heavy == heavy.min(axis=1, keepdims=True)
-    slot = np.where(lightest, held.astype(np.int32), _NO_CODE).argmin(axis=1)
+    slot = np.where(held == 0, _FREE, heavy).argmin(axis=1)
     known = hit.any(axis=1)
     slot[known] = hit[known].argmax(axis=1)
     weights[cells, slot] = weight + np.where(known, weights[cells, slot], 0.0)
@@ -132,9 +131,6 @@ def _one_by_one(
         if code in held:
             heavy[held.index(code)] += weight
             continue
-        least = min(heavy)
-        slot = heavy.index(least)
-        if heavy.count(least) > 1:
-            slot = min((k for k in range(len(held)) if heavy[k] == least), key=held.__getitem__)
+        slot = held.index(0) if 0 in held else heavy.index(min(heavy))
         held[slot], heavy[slot] = code, weight
     codes[:], weights[:] = held, heavy

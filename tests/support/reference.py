@@ -7,7 +7,7 @@ neither rows nor panes' rings nor batches, and takes events that decoding would 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -26,17 +26,12 @@ Declaration = Mapping[str, Any]
 
 
 class Reference:
-    """Every event of every user, in log order of its topic.
+    """Every event of every user, in log order of its topic."""
 
-    `rank` orders texts whose decayed weights tie when a slot must be given up (the program uses
-    dictionary codes, which the reference can't know).
-    """
-
-    def __init__(self, catalogue: Mapping[str, Any], rank: Callable[[str], Any] = str) -> None:
+    def __init__(self, catalogue: Mapping[str, Any]) -> None:
         self.declared: dict[str, Declaration] = catalogue.get("features") or {}
         self.rules: dict[str, Declaration] = catalogue.get("tags") or {}
         self.shop = Shop.of(catalogue.get("shop") or {})
-        self.rank = rank
         self.log: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
         self._ids: dict[tuple[str, str], deque[int]] = defaultdict(
             lambda: deque(maxlen=REMEMBERED_IDS)
@@ -167,25 +162,35 @@ class Reference:
     def _slots(
         self, events: list[Event], field: str, half_life: int, declaration: Declaration
     ) -> dict[str, float]:
-        slots: dict[str, float] = {}
+        slots: list[tuple[str, float]] = []
         size = SLOTS["top" if "top" in declaration else "usual"]
         weights = declaration.get("weights", {})
         for event in events:
+            age = (event.at - events[0].at) / half_life
+            weight = weights.get(event.type, 1) * 2.0**age
             for entry in matches(event, declaration.get("where")) or []:
                 value = text(entry if field in OF_LINES else event.raw, field)
-                if value is None:
-                    continue
-                if value not in slots and len(slots) == size:
-                    del slots[min(slots, key=lambda held: (slots[held], self.rank(held)))]
-                age = (event.at - events[0].at) / half_life
-                slots[value] = slots.get(value, 0.0) + weights.get(event.type, 1) * 2.0**age
-        return slots
+                if value is not None:
+                    enter(slots, value, weight, size)
+        return dict(slots)
 
     def _chosen(self, user: str, selector: str | list[str]) -> Iterator[Event]:
         """Events of `selector`: all clicks in log order, then all purchases in log order."""
         types = types_of(selector)
         for topic in ("clicks", "purchases"):
             yield from (e for e in self.log[user][topic] if e.type in types)
+
+
+def enter(slots: list[tuple[str, float]], value: str, weight: float, size: int) -> None:
+    """Add weight to a text's slot; a newcomer takes a free slot, else the first of the lightest."""
+    for i, (held, weighs) in enumerate(slots):
+        if held == value:
+            slots[i] = (value, weighs + weight)
+            return
+    if len(slots) < size:
+        slots.append((value, weight))
+    else:
+        slots[min(range(size), key=lambda i: slots[i][1])] = (value, weight)
 
 
 def types_of(selector: str | list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -78,7 +79,8 @@ _GAPS = st.one_of(
 )
 _LATENESS = st.sampled_from([0] * 12 + [1, 40 * MINUTE, 5 * HOUR, 30 * HOUR, 9 * DAY, 95 * DAY])
 _LOOKS = st.one_of(
-    st.sampled_from([0, 1, HOUR, 24 * HOUR, 31 * DAY, 91 * DAY]), st.integers(0, 100 * DAY)
+    st.sampled_from([0, 1, HOUR, 23 * HOUR, 24 * HOUR, 6 * DAY, 7 * DAY, 31 * DAY, 91 * DAY]),
+    st.integers(0, 100 * DAY),
 )
 _CENTS = st.integers(0, 20_000).map(lambda cents: cents / 100)
 _AMOUNTS = st.one_of(_CENTS, st.sampled_from([0.005, 0.015, 2.675, 1.005, 12, 999_999.99]))
@@ -137,10 +139,11 @@ def _written(at: int, style: int | None) -> int | str:
 
 @st.composite
 def streams(draw: st.DrawFn, currencies: Sequence[str], most: int = 40) -> Stream:
-    """Up to `most` events of three users over up to a hundred days, some late, some twice."""
+    """Up to `most` events of a few users over up to a hundred days, some late, some twice."""
     clock = START
     events: list[tuple[str, dict[str, Any]]] = []
     rounds: list[int] = []
+    users = draw(st.sampled_from([["ann"], ["ann", "bob", "ẑoë"]]))
     lead, number = draw(st.integers(0, 2)), 0
     for i in range(draw(st.integers(1, most))):
         number += draw(st.sampled_from([0, 0, 0, 1]))
@@ -154,9 +157,49 @@ def streams(draw: st.DrawFn, currencies: Sequence[str], most: int = 40) -> Strea
             style = draw(st.sampled_from([None, 0, 540, -480]))
             event = {
                 "event_id": f"{topic}-{i}",
-                "user_id": draw(st.sampled_from(["ann", "bob", "ẑoë"])),
+                "user_id": draw(st.sampled_from(users)),
                 "occurred_at": _written(clock - draw(_LATENESS), style),
             } | draw(_fields(purchases, currencies))
         events.append((topic, event))
         rounds.append(number + lead * purchases)
     return Stream(events, rounds, draw(_LOOKS))
+
+
+def long_life(random: Random, length: int) -> Stream:
+    """`length` events of one user over some months, cut at random; nothing to shrink, but fast."""
+    clock = START + random.randrange(DAY)
+    events: list[tuple[str, dict[str, Any]]] = []
+    rounds: list[int] = []
+    for i in range(length):
+        pause = random.choice([SECOND, MINUTE, 30 * MINUTE, HOUR, 12 * HOUR, 2 * DAY])
+        clock += pause if random.random() < 0.3 else random.randrange(2 * pause)
+        late = random.choice([HOUR, DAY, 10 * DAY, 80 * DAY]) if random.random() < 0.1 else 0
+        event = {"event_id": f"e{i}", "user_id": "ann", "occurred_at": clock - late}
+        purchases = random.random() < 0.3
+        event |= _purchase(random) if purchases else _click(random)
+        events.append((TOPICS[purchases], event))
+        rounds.append(rounds[-1] + (random.random() < 0.2) if rounds else 0)
+    return Stream(events, rounds, 0)
+
+
+def _item(random: Random) -> dict[str, Any]:
+    return {
+        "item_id": f"i{random.randrange(30)}",
+        "item_category": random.choice(CATEGORIES),
+        "price": random.randrange(20_000) / 100,
+        "quantity": random.randrange(5),
+    }
+
+
+def _click(random: Random) -> dict[str, Any]:
+    device, channel = random.choice(["mobile", "desktop"]), random.choice(["email", "social", "ad"])
+    place = {"device": device, "channel": channel, "city": random.choice(CITIES)}
+    kept = {key: value for key, value in place.items() if random.random() < 0.7}
+    return {"type": random.choice(CLICKS), "currency": "USD"} | _item(random) | kept
+
+
+def _purchase(random: Random) -> dict[str, Any]:
+    kind = "refund" if random.random() < 0.2 else "purchase"
+    items = [_item(random) for _ in range(random.randrange(4))]
+    amounts = {"value": random.randrange(20_000) / 100, "discount": random.randrange(500) / 100}
+    return {"type": kind, "currency": "USD", "items": items} | amounts
