@@ -61,11 +61,11 @@ class Layout:
 
     @classmethod
     def of(cls, fields: Sequence[Field]) -> Self:
-        """Arrange the fields; ValueError for a name used twice or a block of unequal fields."""
+        """Arrange the fields; ValueError for a name that is taken, or a block of unequal fields."""
         names = [field.name for field in fields]
         twice = {name for name in names if names.count(name) > 1} | {*names} & _RESERVED
         if twice:
-            raise ValueError(f"fields declared twice: {sorted(twice)}")
+            raise ValueError(f"names used twice or reserved: {sorted(twice)}")
         groups: dict[object, list[Field]] = {}
         for field in fields:
             key = field.block or (field.name,)

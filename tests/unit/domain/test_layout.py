@@ -21,7 +21,7 @@ def test_blank_rows_carry_fills_and_the_fingerprint() -> None:
     rows = layout.blank(2)
     assert rows["first_seen"].tolist() == [-1, -1]
     assert rows["layout"].tolist() == [layout.fingerprint] * 2
-    assert layout.dtype.names is not None and layout.dtype.names[0] == "layout"
+    assert str(layout.dtype).startswith("[('layout', '<u8')")
 
 
 def test_a_block_is_a_view_of_neighbours_in_declared_order() -> None:
@@ -40,9 +40,18 @@ def test_every_field_is_aligned_to_its_items() -> None:
     assert layout.size % 8 == 0
 
 
+def test_joined_arrays_keep_the_layout() -> None:
+    layout = Layout.of([Field("a", "<u1")])
+    joined = np.concatenate((layout.blank(1), layout.blank(2)))
+    assert joined.dtype == layout.dtype
+    assert joined.tobytes() == layout.blank(3).tobytes()
+
+
 def test_refuses_a_name_twice_and_an_uneven_block() -> None:
     with pytest.raises(ValueError, match="twice"):
         Layout.of([Field("a", "<u2"), Field("a", "<u4")])
+    with pytest.raises(ValueError, match="padding"):
+        Layout.of([Field("padding", "<u2")])
     with pytest.raises(ValueError, match="differs"):
         Layout.of([Field("a", "<u2", (2,), "x"), Field("b", "<u2", (3,), "x")])
 

@@ -41,7 +41,7 @@ def still(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in PASSING}
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     events=EVENTS.filter(bool),
     wait=st.integers(0, 40 * DAY) | st.integers(0, 3 * HOUR),
@@ -62,7 +62,7 @@ def test_nothing_changes_before_due(events: list[dict[str, Any]], wait: int, par
             assert sides(after) == sides(before)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(events=EVENTS.filter(bool))
 def test_all_windows_are_empty_at_the_end(events: list[dict[str, Any]]) -> None:
     made = Shoppers(EVERY_KIND)

@@ -44,7 +44,7 @@ def assert_finite(rows: Rows) -> None:
         assert np.isfinite(rows[name]).all(), name
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(events=EVENTS, cuts=st.lists(st.integers(0, 40), max_size=5))
 def test_any_split_into_batches_gives_the_same_rows(
     events: list[dict[str, Any]], cuts: list[int]
@@ -59,7 +59,7 @@ def test_any_split_into_batches_gives_the_same_rows(
     assert_finite(split.rows)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(events=EVENTS)
 def test_one_by_one_is_the_same_as_all_at_once(events: list[dict[str, Any]]) -> None:
     whole, single = shoppers(), shoppers()
@@ -69,7 +69,7 @@ def test_one_by_one_is_the_same_as_all_at_once(events: list[dict[str, Any]]) -> 
     assert_equal(whole.rows, single.rows, ignored=("born",))
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(events=EVENTS)
 def test_clicks_and_purchases_may_come_in_any_order(events: list[dict[str, Any]]) -> None:
     clicks_first, purchases_first = shoppers(), shoppers()
@@ -95,7 +95,7 @@ def test_events_that_came_before_change_nothing(events: list[dict[str, Any]]) ->
     assert before.tobytes() == made.rows.tobytes()
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(events=EVENTS, after=st.integers(0, 120 * DAY))
 def test_values_are_numbers_or_missing(events: list[dict[str, Any]], after: int) -> None:
     made = shoppers()
