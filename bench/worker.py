@@ -1,0 +1,139 @@
+"""The worker under measurement, seen through its own HTTP port."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+
+from bench.lanes import PARTITIONS, Lane
+from bench.processes import MeasureError, Process
+from stream_app.kafka.embedded.probe import free_port
+
+POLL_S = 0.1
+STALL_S = 90.0
+#: Changes a second that a quiet worker may make.
+QUIET_CHANGES = 100
+#: In the order of a sample's fields.
+_COUNTERS = (
+    "events_total",
+    "tag_changes_total",
+    "transactions_total",
+    "users",
+    "rebalances_total",
+)
+_RESTORED = re.compile(r"(\d+) profiles restored in ([\d.]+) s")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the worker had committed and used at one moment (`at`: seconds, monotonic)."""
+
+    at: float
+    cpu: float
+    events: int
+    changes: int
+    transactions: int
+    users: int
+    rebalances: int
+
+
+class Worker(Process):
+    """`python -m stream_app worker` on a lane, with the retail catalogue and default settings."""
+
+    def __init__(self, lane: Lane, log: Path) -> None:
+        self.port = free_port()
+        env = lane.environment() | {"STREAM_APP_HTTP_PORT": str(self.port)}
+        super().__init__(["-m", "stream_app", "worker", "--no-restart"], log, env)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+        self.__enter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        try:
+            await self._session.close()
+        finally:
+            await asyncio.to_thread(self.stop)
+
+    async def ready(self, seconds: float = 120.0) -> float:
+        """Wait for /readyz; returns the seconds since the process was started."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._check()
+            status, _ = await self._get("/readyz")
+            if status == 200:
+                return time.monotonic() - self.started
+            await asyncio.sleep(0.05)
+        raise MeasureError(f"the worker was not ready in {seconds:.0f} s\n{self.tail()}")
+
+    def restored(self) -> tuple[int, float]:
+        """Profiles restored, and the seconds that the slowest partition took, by its own log.
+
+        All partitions begin at once, when they are assigned.
+        """
+        lines = _RESTORED.findall(self.log.read_text(errors="replace"))
+        if len(lines) != PARTITIONS:
+            raise MeasureError(f"{len(lines)} partitions say that they restored\n{self.tail()}")
+        return sum(int(count) for count, _ in lines), max(float(took) for _, took in lines)
+
+    async def sample(self) -> Sample:
+        """Read its counters, and its CPU time right after."""
+        status, body = await self._get("/metrics")
+        if status != 200:
+            self._check()
+            raise MeasureError(f"/metrics answered {status}\n{self.tail()}")
+        at, cpu, sums = time.monotonic(), self.cpu_seconds(), _sums(body)
+        return Sample(at, cpu, *(int(sums[f"stream_app_{name}"]) for name in _COUNTERS))
+
+    async def reach(self, events: int) -> Sample:
+        """The first sample with at least so many committed events; bounded by a stall."""
+        last, moved = -1, time.monotonic()
+        while True:
+            sample = await self.sample()
+            if sample.events >= events:
+                return sample
+            if sample.events > last:
+                last, moved = sample.events, sample.at
+            if sample.at - moved > STALL_S:
+                raise MeasureError(f"stuck at {last} of {events} events\n{self.tail()}")
+            self._check()
+            await asyncio.sleep(POLL_S)
+
+    async def settle(self, seconds: float = 30.0) -> None:
+        """Wait until hardly any tag changes by itself: what was due at the start is decided."""
+        deadline, before = time.monotonic() + seconds, await self.sample()
+        while time.monotonic() < deadline:
+            await asyncio.sleep(1.0)
+            now = await self.sample()
+            if now.changes - before.changes <= QUIET_CHANGES:
+                return
+            before = now
+
+    def _check(self) -> None:
+        if not self.alive:
+            raise MeasureError(f"the worker ended\n{self.tail()}")
+
+    async def _get(self, path: str) -> tuple[int, bytes]:
+        try:
+            async with self._session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+                return answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError):
+            return 0, b""
+
+
+def _sums(exposition: bytes) -> defaultdict[str, float]:
+    """Each metric's sum over its series."""
+    sums: defaultdict[str, float] = defaultdict(float)
+    for line in exposition.decode().splitlines():
+        if not line.startswith("#"):
+            series, _, value = line.rpartition(" ")
+            sums[series.partition("{")[0]] += float(value)
+    return sums
