@@ -53,3 +53,13 @@ def test_every_class_and_key_of_tags_is_named() -> None:
 
 def test_generated_tables_are_current() -> None:
     assert rendered(TEXT) == TEXT, "run: PYTHONPATH=tests python -m support.catalogue_docs"
+
+
+def test_stated_costs_and_error_are_those_of_the_code(tmp_path: Path) -> None:
+    file = tmp_path / "example.yaml"
+    file.write_text(EXAMPLES[1])
+    stated = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (\d+) \|$", TEXT, flags=re.M))
+    costs = {cost.kind: cost for cost in load_catalogue(file).features.describe()}
+    assert len(stated) >= 4
+    assert stated == {kind: str(costs[kind].bytes) for kind in stated}
+    assert costs["distinct"].note in " ".join(TEXT.split())
