@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -57,7 +58,11 @@ class Follower:
 
     def committed(self) -> int:
         """Events folded by committed transactions."""
-        return sum(sum(self.next(n).values()) for n in range(len(self.loaders)))
+        return sum(self.by_partition())
+
+    def by_partition(self) -> list[int]:
+        """The same of each partition."""
+        return [sum(self.next(n).values()) for n in range(len(self.loaders))]
 
     def overdue(self) -> int:
         """Rows whose time had come at the last transaction of their partition."""
@@ -79,6 +84,14 @@ class Follower:
         """Return when `events` more events are committed than now."""
         goal = self.committed() + events
         await self.until(lambda: self.committed() >= goal, seconds)
+
+    async def advance_each(self, events: int, seconds: float = 90.0) -> None:
+        """Return when every partition has committed `events` more events than now."""
+        goals = [folded + events for folded in self.by_partition()]
+        await self.until(
+            lambda: all(map(operator.ge, self.by_partition(), goals)),
+            seconds,
+        )
 
     def finish(self) -> list[Profiles]:
         """The profiles, as a restore would hand them over."""

@@ -101,9 +101,12 @@ class Worker:
         self._child.reap(30)
         return self._child.popen.returncode
 
+    def text(self) -> str:
+        """All that it has said so far."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def tail(self, lines: int = 40) -> str:
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        return "\n".join(self.text().splitlines()[-lines:])
 
     def _signal(self, number: int) -> None:
         # Its supervisor collects it: while that lives, the pid is not given away again.
