@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from stream_app.domain.layout import Layout
+from stream_app.domain.layout import FINGERPRINT_FIELD, Layout
 from stream_app.engine.catalogue import Program
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.profiles import Profiles
@@ -78,21 +78,33 @@ class Loader:
 
     def add(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records (key, value); of several with one key the last counts."""
-        own, size = self._own, self.profiles.program.layout.size
-        keys: list[str] = []
-        values: list[bytes] = []
-        for key, value in records:
-            if key[:1] == b"\0":
-                self._add_internal(key, value)
-            elif value is None:
-                raise ChangelogError(f"the changelog deletes user {key!r}, which no version does")
-            elif value[:_FINGERPRINT_BYTES] == own and len(value) == size:
-                keys.append(key.decode())
-                values.append(value)
+        rows = [record for record in records if record[0][:1] != b"\0"]
+        if len(rows) < len(records):
+            for key, value in records:
+                if key[:1] == b"\0":
+                    self._add_internal(key, value)
+        if not rows:
+            return
+        keys, values = zip(*rows, strict=True)
+        if None in values:
+            user = keys[values.index(None)]
+            raise ChangelogError(f"the changelog deletes user {user!r}, which no version does")
+        self._add_rows([key.decode() for key in keys], values)
+
+    def _add_rows(self, users: list[str], values: Sequence[bytes]) -> None:
+        own, layout = self._own, self.profiles.program.layout
+        if set(map(len, values)) == {layout.size}:
+            block = b"".join(values)
+            written = np.frombuffer(block, dtype=layout.dtype)[FINGERPRINT_FIELD]
+            if (written == np.uint64(layout.fingerprint)).all():
+                self._place(users, block)
+                return
+        # One by one: an older layout is among them.
+        for user, value in zip(users, values, strict=True):
+            if value[:_FINGERPRINT_BYTES] == own and len(value) == layout.size:
+                self._place([user], value)
             else:
-                self._foreign[key.decode()] = value
-        if keys:
-            self._place(keys, b"".join(values))
+                self._foreign[user] = value
 
     def _add_internal(self, key: bytes, value: bytes | None) -> None:
         if value is None:
@@ -112,10 +124,11 @@ class Loader:
             for key in keys:
                 self._foreign.pop(key, None)
         find = profiles.slots.get
-        unknown = list(dict.fromkeys(key for key in keys if find(key) is None))
-        if unknown:
-            profiles.add(unknown)
-        slots = np.array([profiles.slots[key] for key in keys], dtype=np.intp)
+        slots = np.array([find(key, -1) for key in keys], dtype=np.intp)
+        unknown = np.flatnonzero(slots < 0)
+        if len(unknown):
+            profiles.add(list(dict.fromkeys(keys[i] for i in unknown)))
+            slots[unknown] = [find(keys[i], -1) for i in unknown]
         profiles.scatter(slots, np.frombuffer(block, dtype=profiles.program.layout.dtype))
 
     def finish(self) -> Profiles:
