@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
-from support.streams import CLICKS, DAY, HOUR, START, Record, encode
+from support.streams import CLICKS, DAY, HOUR, START, Record, encode, moment
 
 from stream_app.domain.batch import CLICK_TYPES
 from stream_app.engine import Profiles, load_catalogue, step
 from stream_app.engine.catalogue import ROW_BUDGET, row_bytes
 from stream_app.tagging import RULE_CLASSES
 
+SHOP = Path(__file__).parents[2] / "data" / "shop.ndjson.gz"
 CATALOGUE = load_catalogue("retail")
 PROGRAM = CATALOGUE.compile()
 DECLARED = yaml.safe_load(Path(CATALOGUE.file).read_text())
@@ -142,3 +145,28 @@ def test_spend_level_steps_up() -> None:
         levels.append(shopper.tags(n * HOUR)["spend_level"])
     assert levels == ["low", "mid", "high"]
     assert "spend_level" not in shopper.tags(50 * DAY)
+
+
+def test_a_regular_becomes_loyal_and_one_of_the_best() -> None:
+    shopper = Shopper()
+    for n in range(50):
+        shopper.buys(n * 2 * DAY, value=35)
+    assert shopper.tags(98 * DAY).keys() >= {"loyal", "best_customer", "keeps_everything"}
+    assert not {"loyal", "best_customer"} & shopper.tags(98 * DAY + 42 * DAY).keys()
+
+
+def test_tags_appear_on_the_shops_data() -> None:
+    """Six weeks of 40 households give every tag but those that need longer, or refunds."""
+    profiles = Profiles(PROGRAM)
+    records: list[list[Record]] = [[], []]
+    seen: set[str] = set()
+    with gzip.open(SHOP) as lines:
+        for n, line in enumerate(lines):
+            event = json.loads(line)
+            topic = int(event["type"] not in CLICK_TYPES)
+            records[topic].append(Record(line, moment(event), n))
+            if n % 500 == 499:
+                seen |= {change.tag for change in step(profiles, records).outputs.changes}
+                records = [[], []]
+    longer = {"loyal", "best_customer", "keeps_everything", "at_risk", "lost", "returned"}
+    assert TAGS.keys() - seen <= longer | {"cancels_orders", "frequent_returner"}
