@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from stream_app.cli._signals import terminated_like_interrupted
 from stream_app.kafka.embedded import (
     BrokerError,
     EmbeddedKafka,
@@ -64,7 +62,7 @@ def _status(folder: Path) -> None:
 
 
 def _run(kafka: EmbeddedKafka) -> None:
-    with _terminated_like_interrupted():
+    with terminated_like_interrupted():
         kafka.start()
         click.echo(f"Apache Kafka is ready: STREAM_APP_BOOTSTRAP_SERVERS={kafka.bootstrap_servers}")
         if not kafka.stays:
@@ -83,17 +81,3 @@ def _until_interrupted(kafka: EmbeddedKafka) -> None:
     finally:
         kafka.stop()
     raise BrokerError(f"the broker ended by itself (exit code {code}): see {kafka.log}")
-
-
-@contextlib.contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that the broker is stopped cleanly."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

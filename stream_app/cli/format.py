@@ -44,8 +44,9 @@ def reason(change: TagChange) -> str:
     if change.source.kind == "expiry":
         hours = [b.threshold for b in change.because if isinstance(b.threshold, float | int)]
         return f"expired {_span(float(hours[0]))} after it was set" if hours else "expired"
-    told = [comparison(because) for because in change.because[:_MOST_REASONS]]
-    further = len(change.because) - len(told)
+    reasons = comparisons(change.because)
+    told = reasons[:_MOST_REASONS]
+    further = len(reasons) - len(told)
     if further > 0:
         told.append(f"and {further} more")
     words = ", ".join(told)
@@ -57,16 +58,30 @@ def reason(change: TagChange) -> str:
     return f"{decided}: {words}" if words else decided
 
 
+def comparisons(because: Sequence[Because]) -> list[str]:
+    """The reasons, those about one feature in one: `hours_since_cart 1.23 ≥ 1 and < 24`."""
+    told: dict[str, str] = {}
+    for each in because:
+        words, start = comparison(each), f"{each.feature} {operand(each.value)} "
+        if start in told and words.startswith(start):
+            told[start] += f" and {words.removeprefix(start)}"
+        else:
+            told[start if words.startswith(start) else words] = words
+    return list(told.values())
+
+
 def comparison(because: Because) -> str:
-    """One reason, such as `spend_30d 231.50 > 200` or `hours_since_cart unknown`."""
+    """One reason, such as `spend_30d 231.50 > 200`, `orders_24h = 0`, `device unknown`."""
     if because.op == "missing" or because.value is None:
         return f"{because.feature} unknown"
     value = operand(because.value)
     if because.op == "has":
         return f"{because.feature} {value} known"
     threshold = operand(because.threshold)
+    if because.op == "==" and because.value == because.threshold:
+        return f"{because.feature} = {value}"
     if _too_close(because.value, because.threshold):
-        value, threshold = _exact(because.value), _exact(because.threshold)
+        value, threshold = _apart(because.value, because.threshold)
     return f"{because.feature} {value} {_OPS.get(because.op, because.op)} {threshold}"
 
 
@@ -90,9 +105,14 @@ def _too_close(value: Operand, threshold: Operand) -> bool:
     return value != threshold and f"{value:.2f}" == f"{threshold:.2f}"
 
 
-def _exact(value: Operand) -> str:
-    """Digits enough to tell it from what it is compared with."""
-    return f"{value:,.10g}" if isinstance(value, float | int) else operand(value)
+def _apart(value: Operand, threshold: Operand) -> tuple[str, str]:
+    """Both with the fewest digits that tell them apart: 0.298 and 0.3."""
+    shown = ("", "")
+    for digits in range(3, 16):
+        shown = (f"{value:,.{digits}g}", f"{threshold:,.{digits}g}")
+        if shown[0] != shown[1]:
+            break
+    return shown
 
 
 def _value(change: TagChange) -> tuple[str, str]:

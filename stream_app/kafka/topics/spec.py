@@ -39,6 +39,8 @@ class TopicPlan:
     tags: str = "tags"
     tag_state: str = "tag-state"
     dead_letters: str = "dead-letters"
+    # Inputs made to take history keep it: Kafka deletes by the records' own times.
+    keep_inputs: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -102,10 +104,11 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
         )
 
     month = {"retention.ms": str(30 * DAY_MS)}
+    kept = {"retention.ms": "-1"} if plan.keep_inputs else {}
     return (
         # What an event may weigh is the producers' matter: too large ones become dead letters.
-        topic(plan.clicks, "input: what users do", ours=False),
-        topic(plan.purchases, "input: purchases and refunds", ours=False),
+        topic(plan.clicks, "input: what users do", kept, ours=False),
+        topic(plan.purchases, "input: purchases and refunds", kept, ours=False),
         topic(plan.changelog, "profiles", COMPACTED),
         topic(plan.tags, "output: changes of tags"),
         topic(plan.tag_state, "output: tags as they are", COMPACTED),

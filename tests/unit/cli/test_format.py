@@ -73,9 +73,11 @@ def test_colour_shows_what_happened(action, colour):
         (Because("orders_24h", 1, "!=", 0), "orders_24h 1 ≠ 0"),
         (Because("spend_30d", 1234.5, "<=", 10_000), "spend_30d 1,234.50 ≤ 10,000"),
         (Because("spend_30d", 199.9999, "<", 200.0), "spend_30d 199.9999 < 200"),
+        (Because("share", 0.2978723404, "<", 0.3), "share 0.298 < 0.3"),
+        (Because("orders_24h", 0.0, "==", 0), "orders_24h = 0"),
         (Because("share", 0.004, "<", 0.25), "share 0.004 < 0.25"),
         (Because("hours_since_cart", None, "missing", None), "hours_since_cart unknown"),
-        (Because("device", "mobile", "==", "mobile"), "device mobile = mobile"),
+        (Because("device", "mobile", "==", "mobile"), "device = mobile"),
         (Because("device", "tv", "not in", ["mobile", "tablet"]),
          "device tv not in mobile or tablet"),
         (Because("device", "tv", "has", None), "device tv known"),
@@ -87,8 +89,18 @@ def test_reasons_are_comparisons(because, expected):
 
 
 def test_all_reasons_are_told_up_to_four():
-    told = reason(change(because=SPENT * 6))
-    assert told == "spend_30d 231.50 > 200, " * 4 + "and 2 more"
+    because = [Because(f"spend_{days}d", 231.5, ">", 200.0) for days in range(6)]
+    told = ", ".join(f"spend_{days}d 231.50 > 200" for days in range(4))
+    assert reason(change(because=because)) == f"{told}, and 2 more"
+
+
+def test_what_is_said_about_one_feature_is_said_once():
+    because = [
+        Because("hours_since_cart", 1.234, ">=", 1.0),
+        Because("orders_24h", 0.0, "==", 0.0),
+        Because("hours_since_cart", 1.234, "<", 24.0),
+    ]
+    assert reason(change(because=because)) == "hours_since_cart 1.23 ≥ 1 and < 24, orders_24h = 0"
 
 
 @pytest.mark.parametrize(

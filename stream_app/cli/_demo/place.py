@@ -1,0 +1,104 @@
+"""Where a demo takes place: a Kafka, names of its own, and what is left of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from stream_app.kafka.embedded import EmbeddedKafka, running_on
+from stream_app.kafka.embedded.broker import DEFAULT_PORT
+from stream_app.kafka.embedded.probe import is_free
+from stream_app.kafka.embedded.runtime import Say
+from stream_app.kafka.topics import Finding, TopicPlan, ensure_topics
+from stream_app.resolve import resolve
+from stream_app.settings import PREFIX, Settings
+
+_TOPICS = ("clicks", "purchases", "tags", "tag_state", "dead_letters")
+#: The settings that a demo decides itself; all others are the user's.
+_OWN = ("bootstrap_servers", "app_id", "clock", *(f"{topic}_topic" for topic in _TOPICS))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Settings of a demo. `kafka` is None on a cluster of the user's.
+
+    `shared`: others use the cluster too, so the topics carry the demo's name and are removed.
+    """
+
+    settings: Settings
+    kafka: EmbeddedKafka | None
+    shared: bool
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """STREAM_APP_* variables that make any other command work on this demo."""
+        return {PREFIX + name.upper(): str(getattr(self.settings, name)) for name in _OWN}
+
+    @property
+    def exports(self) -> str:
+        """Those of them that a shell needs, as arguments of `export`."""
+        return " ".join(
+            f"{name}={value}"
+            for name, value in self.environment.items()
+            if self.shared or not name.endswith("_TOPIC")
+        )
+
+    @property
+    def plan(self) -> TopicPlan:
+        """The topics; what history is sent to keeps it, old as it is."""
+        return replace(TopicPlan.of(self.settings), keep_inputs=True)
+
+    def make_topics(self) -> list[Finding]:
+        """Create the topics, or check them."""
+        return asyncio.run(ensure_topics(self.settings.client_options(), self.plan))
+
+    def remove_topics(self) -> None:
+        """Remove the demo's topics from a shared cluster; nothing else has their names."""
+        names = [*self.settings.topics, self.settings.changelog_topic]
+        asyncio.run(_remove(self.settings.client_options(), names))
+
+
+def on_cluster(settings: Settings, name: str) -> Place:
+    """A demo on a cluster that others use: all its topics are called `NAME-…`."""
+    topics = {f"{topic}_topic": f"{name}-{topic.replace('_', '-')}" for topic in _TOPICS}
+    servers = settings.bootstrap_servers
+    return Place(
+        resolve(bootstrap_servers=servers, app_id=name, clock="event", **topics), None, True
+    )
+
+
+def on_kafka(kafka: EmbeddedKafka, name: str) -> Place:
+    """A demo on an embedded Kafka; on one that ran before, beside what is there."""
+    if not kafka.owned:
+        place = on_cluster(resolve(bootstrap_servers=kafka.bootstrap_servers), name)
+        return replace(place, kafka=kafka)
+    names = {f"{topic}_topic": topic.replace("_", "-") for topic in _TOPICS}
+    servers = kafka.bootstrap_servers
+    settings = resolve(bootstrap_servers=servers, app_id="demo", clock="event", **names)
+    return Place(settings, kafka, False)
+
+
+def start_kafka(folder: Path, say: Say, *, keep: bool) -> EmbeddedKafka:
+    """An embedded Kafka in `folder`; with `keep` it goes on when this process ends.
+
+    What the demo before has left there is removed, unless its Kafka still runs: that is used.
+    """
+    running = running_on(folder)
+    if running is None:
+        shutil.rmtree(folder, ignore_errors=True)
+    port = None if running else DEFAULT_PORT if is_free(DEFAULT_PORT) else 0
+    return EmbeddedKafka(folder, port, bound=not keep, say=say).start()
+
+
+async def _remove(client_options: dict[str, Any], names: list[str]) -> None:
+    admin = AIOKafkaAdminClient(**client_options)
+    try:
+        await admin.start()
+        await admin.delete_topics(names)
+    finally:
+        await admin.close()

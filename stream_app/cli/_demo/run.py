@@ -1,0 +1,132 @@
+"""The demo from its first line to its last; whatever it started is ended, however it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from stream_app.cli._demo.ending import go_on, summary
+from stream_app.cli._demo.errors import DemoError
+from stream_app.cli._demo.feed import Feed, Slice
+from stream_app.cli._demo.place import Place, on_cluster, on_kafka, start_kafka
+from stream_app.cli._demo.screen import Screen
+from stream_app.cli._demo.show import Show
+from stream_app.cli._demo.words import NOTE, label, pace, title
+from stream_app.cli._demo.worker import DemoWorker
+from stream_app.data import Shop, load_shop
+from stream_app.engine.catalogue import Catalogue, load_catalogue
+from stream_app.kafka.embedded.runtime import KAFKA_VERSION
+from stream_app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for: `settings` of the user; `cluster`: they name a Kafka to use."""
+
+    settings: Settings
+    cluster: bool
+    part: Slice
+    folder: Path
+    keep: bool
+
+
+class Demo:
+    """One run; `screen` gets every line. Topics on a cluster of others carry `name`."""
+
+    def __init__(self, plan: Plan, screen: Screen, name: str) -> None:
+        self._plan = plan
+        self._screen = screen
+        self._name = name
+
+    def run(self) -> None:
+        """Play it. Raises DemoError, and what Kafka, its client and the catalogue raise."""
+        try:
+            self._run(load_catalogue(self._plan.settings.catalog))
+        except DemoError as error:
+            for line in error.log:
+                self._screen.print(Text(f"  {line}", style="dim"))
+            raise
+
+    def _run(self, catalogue: Catalogue) -> None:
+        screen, keep = self._screen, self._plan.keep
+        self._plan.folder.mkdir(parents=True, exist_ok=True)
+        screen.print(title())
+        screen.print()
+        with ThreadPoolExecutor(1) as pool, ExitStack() as ends:
+            loading = pool.submit(load_shop)
+            place = self._kafka(ends)
+            self._topics(place, ends)
+            worker = self._worker(place, catalogue, ends)
+            show = self._play(place, catalogue, worker, loading)
+            self._tell(show)
+            if keep:
+                ends.pop_all()
+            else:
+                screen.print(label("End", "stopping what was started"))
+        for line in go_on(place, self._plan.folder, worker if keep else None, show):
+            screen.print(line)
+
+    def _kafka(self, ends: ExitStack) -> Place:
+        plan = self._plan
+        if plan.cluster:
+            servers = plan.settings.bootstrap_servers
+            self._screen.print(label("Kafka", f"yours, on {servers}"))
+            return on_cluster(plan.settings, self._name)
+        with self._screen.stage("Kafka", "looking for Apache Kafka") as stage:
+            began = time.monotonic()
+            kafka = start_kafka(plan.folder / "kafka", stage.say, keep=plan.keep)
+            ends.callback(kafka.stop)
+            ready = f"ready after {time.monotonic() - began:.0f} s" if kafka.owned else "as it runs"
+            stage.result = f"Apache Kafka {KAFKA_VERSION} on {kafka.bootstrap_servers}, {ready}"
+        return on_kafka(kafka, self._name)
+
+    def _topics(self, place: Place, ends: ExitStack) -> None:
+        with self._screen.stage("Topics", "creating the topics") as stage:
+            made = [finding.spec.name for finding in place.make_topics()]
+            if place.shared:
+                ends.callback(place.remove_topics)
+            stage.result = f"{', '.join(made)}; {place.settings.partitions} partitions each"
+
+    def _worker(self, place: Place, catalogue: Catalogue, ends: ExitStack) -> DemoWorker:
+        log = self._plan.folder / "worker.log"
+        features, tags = len(catalogue.features.names), len(catalogue.tags.names)
+        with self._screen.stage("Worker", "starting a worker") as stage:
+            began = time.monotonic()
+            worker = DemoWorker(place.environment, log, bound=not self._plan.keep)
+            ends.callback(worker.stop, place.settings.drain_timeout_s * 2)
+            worker.wait_ready()
+            stage.result = (
+                f"ready after {time.monotonic() - began:.0f} s, as process {worker.pid}; "
+                f"its catalogue declares {features} features and {tags} tags"
+            )
+        return worker
+
+    def _play(
+        self, place: Place, catalogue: Catalogue, worker: DemoWorker, loading: Future[Shop]
+    ) -> Show:
+        part, screen = self._plan.part, self._screen
+        with screen.stage("Shop", "reading a year of shopping") as stage:
+            shop = loading.result()
+            stage.result = f"{part.households:,} households, {part}, {pace(part)}"
+        screen.print(label("", NOTE))
+        screen.print()
+        meaning = {tag.name: tag.description for tag in catalogue.tags.declarations.values()}
+        show = Show(screen, Feed(shop, part), worker, place, meaning)
+        try:
+            with screen.watching():
+                asyncio.run(show.play())
+        except KeyboardInterrupt:
+            screen.print(label("", "interrupted: what was seen until now"))
+            self._tell(show)
+            raise
+        return show
+
+    def _tell(self, show: Show) -> None:
+        for line in summary(show):
+            self._screen.print(line)

@@ -1,0 +1,99 @@
+"""The demo's sentences: changes, classes and users as lines of text. See also cli/format.py."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from stream_app.cli._demo.feed import Slice
+from stream_app.cli._demo.tally import ClassCount, Tally
+from stream_app.cli.format import SIGNS, STYLES, named, reason
+from stream_app.domain.changes import TagChange
+
+NOTE: Final = (
+    "purchases are real (dunnhumby, The Complete Journey), clicks are simulated: see docs/data.md"
+)
+_LABEL: Final = 10
+_TAG: Final = 30
+#: Tags of a user that are told with their reasons.
+_TOLD: Final = 5
+
+
+def label(name: str, text: str) -> Text:
+    """A stage's line: its name, and what is going on."""
+    return Text.assemble((f"{name:<{_LABEL}}", "bold cyan"), text)
+
+
+def title() -> Text:
+    """What the demo is, in two lines."""
+    return Text.assemble(
+        ("stream_app", "bold"),
+        " tags shop users while they shop. You will see a real Kafka and a worker start, a shop's\n"
+        "purchases and clicks of 2017 pass in fast motion, and users' tags change, each with why.",
+    )
+
+
+def pace(part: Slice) -> str:
+    """How fast the slice passes."""
+    if part.factor is None:
+        return "as fast as possible"
+    return (
+        f"{part.factor / 86_400:.2g} days a second, about {part.days * 86_400 / part.factor:.0f} s"
+    )
+
+
+def day(ms: int) -> str:
+    """Such as ` 3 Oct`, UTC."""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%e %b}"
+
+
+def change_row(change: TagChange) -> Text:
+    """One change: day, user, what, and why."""
+    tag, style = tag_name(change), STYLES[change.action]
+    return Text.assemble(
+        (f"{day(change.occurred_at)}  ", "dim"),
+        (f"{change.user_id:<7}", "cyan"),
+        (f"{SIGNS[change.action]} {tag}", style),
+        " " * max(_TAG - len(tag) - 2, 0) + "  ",
+        reason(change),
+    )
+
+
+def description_row(text: str) -> Text:
+    """What a tag means, under the first change of it."""
+    return Text(" " * 15 + " ".join(text.split()), style="dim italic")
+
+
+def tag_name(change: TagChange) -> str:
+    """A tag with its value, or with the one that it had: `interest = beer, wine`."""
+    value = named(change.value) or named(change.previous)
+    return f"{change.tag} = {value}" if value else change.tag
+
+
+def class_table(counts: list[ClassCount], users: int) -> Table:
+    """A class a row, and how many of `users` have which of its tags now."""
+    shown = Table("class", "users", "changes", "tags that most users have now", box=SIMPLE_HEAD)
+    for column in (1, 2):
+        shown.columns[column].justify = "right"
+    for count in counts:
+        tags = ", ".join(f"{tag} {n:,}" for tag, n in count.commonest)
+        row = count.name, f"{count.users:,} of {users:,}", f"{count.changes:,}", tags or "none"
+        shown.add_row(*row)
+    return shown
+
+
+def user_lines(tally: Tally, user: str, events: int) -> list[Text]:
+    """A user's tags as they are now: the rarest with their reasons, the others by name."""
+    told = tally.rarest(user, _TOLD)
+    others = [tag_name(change) for change in tally.of(user) if change not in told]
+    lines = [Text.assemble((user, "bold cyan"), f"  {events:,} events")]
+    for change in told:
+        tag = f"{tag_name(change):<{_TAG}}"
+        lines.append(Text.assemble("  ", (tag, "green"), "  ", reason(change)))
+    if others:
+        lines.append(Text(f"  and {len(others)} more: {', '.join(others)}", style="dim"))
+    return lines
