@@ -73,12 +73,14 @@ def _good(sent: asyncio.Future[Any]) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def loading(servers: str, batch_bytes: int = BATCH_BYTES) -> AsyncIterator[Loader]:
+async def loading(
+    servers: str, batch_bytes: int = BATCH_BYTES, compression: str | None = "zstd"
+) -> AsyncIterator[Loader]:
     """A loader for the block; leaving it without error confirms everything."""
     producer = AIOKafkaProducer(
         bootstrap_servers=servers,
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type=compression,
         max_batch_size=batch_bytes,
         max_request_size=4 * batch_bytes,
         linger_ms=0,

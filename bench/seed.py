@@ -21,6 +21,7 @@ from bench.partitioning import partitions_of
 from stream_app.domain.batch import TOPICS
 from stream_app.engine import Profiles, Program, load_catalogue, step
 from stream_app.engine.changelog import Meta, encode_layout, encode_meta, encode_strings
+from stream_app.settings import Settings
 
 SAMPLE: Final = 20_000
 UPDATES: Final = 3
@@ -53,7 +54,9 @@ async def seed(lane: Lane, users: int, now_ms: int) -> int:
     """Write `users` profiles, each updated three times; returns the number of row records."""
     program = load_catalogue("retail").compile()
     profiles, passes = _fold_sample(program, min(SAMPLE, users), now_ms)
-    async with loading(lane.servers, _BATCH_BYTES) as loader:
+    # As a worker compresses them.
+    compression = Settings().codec
+    async with loading(lane.servers, _BATCH_BYTES, compression) as loader:
         await _write_beginning(loader, lane, profiles)
         for rows in passes:
             for first in range(0, users, _CHUNK):

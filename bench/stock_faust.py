@@ -42,7 +42,6 @@ def make_app() -> faust.App:
         stream_wait_empty=False,
         producer_linger=0.02,
         producer_max_batch_size=512 * 1024,
-        producer_compression_type="lz4",
         web_enabled=False,
     )
     counts = app.Table("counts", default=int)
