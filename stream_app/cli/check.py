@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import click
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from stream_app.engine.catalogue import ROW_BUDGET, Catalogue, load_catalogue, row_bytes
 from stream_app.resolve import resolve, show
 from stream_app.tagging import Flag, Listed, TagDeclaration, Valued
+
+_BOX = box.SIMPLE_HEAD
 
 
 @click.command()
@@ -38,17 +42,25 @@ def command(catalog: str | None, settings: bool) -> None:
 
 
 def _features(catalogue: Catalogue) -> Table:
-    table = Table("feature", "kind", "bytes", "shares storage with", "note", title="Features")
+    costs = catalogue.features.describe()
+    notes = dict.fromkeys(cost.note for cost in costs if cost.note)
+    marks = {note: f" [{i}]" for i, note in enumerate(notes, 1)}
+    table = Table("feature", "kind", "bytes", "shares its bytes with", title="Features", box=_BOX)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     table.columns[2].justify = "right"
-    for cost in catalogue.features.describe():
-        table.add_row(cost.name, cost.kind, str(cost.bytes), ", ".join(cost.shared_with), cost.note)
+    table.caption = "\n".join(f"[{i}] {note}" for i, note in enumerate(notes, 1))
+    table.caption_justify = "left"
+    for cost in costs:
+        name = escape(cost.name + marks.get(cost.note, ""))
+        table.add_row(name, cost.kind, str(cost.bytes), ", ".join(cost.shared_with))
     return table
 
 
 def _tags(catalogue: Catalogue) -> Table:
-    table = Table("tag", "class", "description", "rule", title="Tags")
+    table = Table("tag", "class", "what it means", "rule", title="Tags", box=_BOX)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for tag in catalogue.tags.declarations.values():
-        table.add_row(tag.name, tag.cls, tag.description, _rule(tag))
+        table.add_row(tag.name, tag.cls, escape(tag.description), escape(_rule(tag)))
     return table
 
 
