@@ -31,15 +31,19 @@ def fold(made: Shoppers, seen: Sequence[Seen], user: str = "u", first: int = 0) 
 
 
 def expected(seen: Sequence[Seen], room: int = 8) -> dict[str, float]:
-    """Shares by the rule: the lightest, then the first code, makes room for a newcomer."""
-    codes = {text: code for code, text in enumerate(dict.fromkeys(t for t, _ in seen))}
-    weights: dict[str, float] = {}
+    """Shares by the rule: the lightest slot, of equals the first, makes room for a newcomer."""
+    slots: list[tuple[str, float]] = []
     for text, at in seen:
-        if text not in weights and len(weights) == room:
-            del weights[min(weights, key=lambda held: (weights[held], codes[held]))]
-        weights[text] = weights.get(text, 0.0) + 2.0 ** (at / HALF_LIFE)
-    total = sum(weights.values())
-    return {text: weight / total for text, weight in weights.items()}
+        weight = 2.0 ** (at / HALF_LIFE)
+        held = [name for name, _ in slots]
+        if text in held:
+            slots[held.index(text)] = (text, slots[held.index(text)][1] + weight)
+        elif len(slots) < room:
+            slots.append((text, weight))
+        else:
+            slots[min(range(room), key=lambda k: slots[k][1])] = (text, weight)
+    total = sum(weight for _, weight in slots)
+    return {text: weight / total for text, weight in slots}
 
 
 @settings(
