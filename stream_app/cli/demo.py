@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from stream_app.resolve import resolve
 
 #: Of tables in a file.
 _WIDTH = 110
+_INTERRUPTED = 130
 _DATE = click.DateTime(formats=["%Y-%m-%d"])
 
 
@@ -68,8 +70,12 @@ def command(
     if not console.is_terminal:
         console.width = _WIDTH
     name = f"demo-{time.strftime('%m%d-%H%M%S')}"
-    with terminated_like_interrupted():
-        Demo(Plan(settings, cluster, part, folder, keep), Screen(console), name).run()
+    try:
+        with terminated_like_interrupted():
+            Demo(Plan(settings, cluster, part, folder, keep), Screen(console), name).run()
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was started is stopped", err=True)
+        sys.exit(_INTERRUPTED)
 
 
 def _span(start: date, end: date) -> tuple[date, date]:

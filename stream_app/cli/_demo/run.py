@@ -11,13 +11,13 @@ from pathlib import Path
 
 from rich.text import Text
 
-from stream_app.cli._demo.ending import go_on, summary
+from stream_app.cli._demo.ending import go_on, tell
 from stream_app.cli._demo.errors import DemoError
 from stream_app.cli._demo.feed import Feed, Slice
 from stream_app.cli._demo.place import Place, on_cluster, on_kafka, start_kafka
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.show import Show
-from stream_app.cli._demo.words import NOTE, label, pace, title
+from stream_app.cli._demo.words import LEGEND, NOTE, label, pace, title
 from stream_app.cli._demo.worker import DemoWorker
 from stream_app.data import Shop, load_shop
 from stream_app.engine.catalogue import Catalogue, load_catalogue
@@ -64,19 +64,18 @@ class Demo:
             self._topics(place, ends)
             worker = self._worker(place, catalogue, ends)
             show = self._play(place, catalogue, worker, loading)
-            self._tell(show)
+            tell(screen, show)
             if keep:
                 ends.pop_all()
             else:
-                screen.print(label("End", "stopping what was started"))
-        for line in go_on(place, self._plan.folder, worker if keep else None, show):
-            screen.print(line)
+                screen.row(*label("End", "stopping what was started"))
+        go_on(screen, place, self._plan.folder / "kafka", worker if keep else None, show)
 
     def _kafka(self, ends: ExitStack) -> Place:
         plan = self._plan
         if plan.cluster:
             servers = plan.settings.bootstrap_servers
-            self._screen.print(label("Kafka", f"yours, on {servers}"))
+            self._screen.row(*label("Kafka", f"yours, on {servers}"))
             return on_cluster(plan.settings, self._name)
         with self._screen.stage("Kafka", "looking for Apache Kafka") as stage:
             began = time.monotonic()
@@ -114,7 +113,8 @@ class Demo:
         with screen.stage("Shop", "reading a year of shopping") as stage:
             shop = loading.result()
             stage.result = f"{part.households:,} households, {part}, {pace(part)}"
-        screen.print(label("", NOTE))
+        screen.row(*label("", NOTE))
+        screen.row(*label("Tags", LEGEND))
         screen.print()
         meaning = {tag.name: tag.description for tag in catalogue.tags.declarations.values()}
         show = Show(screen, Feed(shop, part), worker, place, meaning)
@@ -122,11 +122,7 @@ class Demo:
             with screen.watching():
                 asyncio.run(show.play())
         except KeyboardInterrupt:
-            screen.print(label("", "interrupted: what was seen until now"))
-            self._tell(show)
+            screen.row(*label("", "interrupted: what was seen until now"))
+            tell(screen, show)
             raise
         return show
-
-    def _tell(self, show: Show) -> None:
-        for line in summary(show):
-            self._screen.print(line)

@@ -40,8 +40,4 @@ class Sampler:
         shown = self._shown
         # A tag that goes tells less than one that comes.
         going = change.action == "removed"
-        return (
-            shown[change.tag, change.action] * (2 if going else 1) + going,
-            shown[change.cls,],
-            shown[change.tag,],
-        )
+        return shown[change.tag, change.action], shown[change.cls,] + going, shown[change.tag,]

@@ -31,7 +31,22 @@ class Screen:
 
     def print(self, shown: RenderableType = "") -> None:
         """Lines that stay. A line too long for a terminal is folded; in a file it stays whole."""
-        self._console.print(shown, soft_wrap=not self._console.is_terminal)
+        self._console.print(shown, soft_wrap=not self._console.is_terminal, markup=False)
+
+    def copyable(self, line: str) -> None:
+        """A line that stays one line when it is copied."""
+        self._console.print(line, soft_wrap=True, markup=False)
+
+    def row(self, first: Text, second: Text) -> None:
+        """Two columns: where a person watches, the second is folded within its own."""
+        if not self._console.is_terminal:
+            self.print(first + second)
+            return
+        grid = Table.grid()
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row(first, second)
+        self._console.print(grid)
 
     @contextlib.contextmanager
     def stage(self, name: str, doing: str) -> Iterator[Stage]:
@@ -40,7 +55,7 @@ class Screen:
         with self._status():
             stage.say(doing)
             yield stage
-        self.print(label(name, stage.result))
+        self.row(*label(name, stage.result))
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -51,9 +66,9 @@ class Screen:
     def working(self, name: str, text: str) -> None:
         """What is going on in a stage."""
         if self._live is not None:
-            self._live.update(_spinning(label(name, text)))
+            self._live.update(_spinning(name, text))
         elif not text.startswith("downloading") or self._due(_DOWNLOAD_SECONDS):
-            self.print(label(name, text))
+            self.row(*label(name, text))
 
     def status(self, share: float, text: str) -> None:
         """How far the replay is, from 0 to 1, and some numbers."""
@@ -93,9 +108,9 @@ class Stage:
         self._screen.working(self._name, text)
 
 
-def _spinning(text: Text) -> RenderableType:
-    grid = Table.grid(padding=(0, 1))
-    grid.add_row(text, Spinner("dots"))
+def _spinning(name: str, text: str) -> RenderableType:
+    grid = Table.grid()
+    grid.add_row(*label(name, f"{text} "), Spinner("dots"))
     return grid
 
 

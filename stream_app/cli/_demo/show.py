@@ -15,7 +15,7 @@ from stream_app.cli._demo.place import Place
 from stream_app.cli._demo.sampler import Sampler
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.tally import Tally
-from stream_app.cli._demo.words import change_row, day, description_row
+from stream_app.cli._demo.words import change_row, day, meaning_row
 from stream_app.cli._demo.worker import DemoWorker
 from stream_app.data.checks import Checked
 from stream_app.domain.changes import decode_change
@@ -136,9 +136,9 @@ class Show:
         while True:
             change = self._sampler.take()
             if change is not None:
-                self._screen.print(change_row(change))
+                self._screen.row(*change_row(change))
                 if self._sampler.is_new(change) and change.tag in self._meaning:
-                    self._screen.print(description_row(self._meaning[change.tag]))
+                    self._screen.row(*meaning_row(self._meaning[change.tag]))
             await asyncio.sleep(LINE_SECONDS)
 
     def _check(self) -> None:

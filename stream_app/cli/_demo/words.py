@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from rich.box import SIMPLE_HEAD
@@ -12,10 +13,14 @@ from rich.text import Text
 from stream_app.cli._demo.feed import Slice
 from stream_app.cli._demo.tally import ClassCount, Tally
 from stream_app.cli.format import SIGNS, STYLES, named, reason
+from stream_app.data.clock import ZONE
 from stream_app.domain.changes import TagChange
 
 NOTE: Final = (
     "purchases are real (dunnhumby, The Complete Journey), clicks are simulated: see docs/data.md"
+)
+LEGEND: Final = (
+    "+ gained, − lost, ~ changed; a few of hundreds of changes a second, every kind in its turn"
 )
 _LABEL: Final = 10
 _TAG: Final = 30
@@ -23,9 +28,9 @@ _TAG: Final = 30
 _TOLD: Final = 5
 
 
-def label(name: str, text: str) -> Text:
-    """A stage's line: its name, and what is going on."""
-    return Text.assemble((f"{name:<{_LABEL}}", "bold cyan"), text)
+def label(name: str, text: str) -> tuple[Text, Text]:
+    """A stage's line in two columns: its name, and what is going on."""
+    return Text(f"{name:<{_LABEL}}", style="bold cyan"), Text(text)
 
 
 def title() -> Text:
@@ -47,25 +52,25 @@ def pace(part: Slice) -> str:
 
 
 def day(ms: int) -> str:
-    """Such as ` 3 Oct`, UTC."""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC):%e %b}"
+    """Such as ` 3 Oct`, where the shop is."""
+    return f"{datetime.fromtimestamp(ms / 1000, ZONE):%e %b}"
 
 
-def change_row(change: TagChange) -> Text:
-    """One change: day, user, what, and why."""
+def change_row(change: TagChange) -> tuple[Text, Text]:
+    """One change in two columns: day, user and what; and why."""
     tag, style = tag_name(change), STYLES[change.action]
-    return Text.assemble(
+    what = Text.assemble(
         (f"{day(change.occurred_at)}  ", "dim"),
         (f"{change.user_id:<7}", "cyan"),
         (f"{SIGNS[change.action]} {tag}", style),
         " " * max(_TAG - len(tag) - 2, 0) + "  ",
-        reason(change),
     )
+    return what, Text(reason(change))
 
 
-def description_row(text: str) -> Text:
+def meaning_row(description: str) -> tuple[Text, Text]:
     """What a tag means, under the first change of it."""
-    return Text(" " * 15 + " ".join(text.split()), style="dim italic")
+    return Text(" " * 15), Text(" ".join(description.split()), style="dim italic")
 
 
 def tag_name(change: TagChange) -> str:
@@ -86,14 +91,14 @@ def class_table(counts: list[ClassCount], users: int) -> Table:
     return shown
 
 
-def user_lines(tally: Tally, user: str, events: int) -> list[Text]:
-    """A user's tags as they are now: the rarest with their reasons, the others by name."""
+def user_rows(tally: Tally, user: str, events: int) -> Iterator[tuple[Text, Text]]:
+    """Yield a user's tags as they are now: the rarest with their reasons, the others by name."""
     told = tally.rarest(user, _TOLD)
     others = [tag_name(change) for change in tally.of(user) if change not in told]
-    lines = [Text.assemble((user, "bold cyan"), f"  {events:,} events")]
+    yield Text(user, style="bold cyan"), Text(f"  {events:,} events")
     for change in told:
-        tag = f"{tag_name(change):<{_TAG}}"
-        lines.append(Text.assemble("  ", (tag, "green"), "  ", reason(change)))
+        since = f"since {day(change.occurred_at)}: "
+        tag = Text(f"  {tag_name(change):<{_TAG}}  ", style="green")
+        yield tag, Text.assemble((since, "dim"), reason(change))
     if others:
-        lines.append(Text(f"  and {len(others)} more: {', '.join(others)}", style="dim"))
-    return lines
+        yield Text("  and "), Text(f"{len(others)} more: {', '.join(others)}", style="dim")
