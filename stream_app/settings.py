@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """Bytes of events that one transaction takes at most."""
     queue_records: Count = 100_000
     """Events that wait in memory for one partition before fetching pauses."""
+    queue_bytes: Bytes = 67_108_864
+    """Bytes of events that wait in memory for one partition before fetching pauses."""
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = "zstd"
     """Compression of everything that is written. aiokafka's lz4 costs 14 times the time of zstd."""
     accept_gaps: bool = False

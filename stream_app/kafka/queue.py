@@ -36,31 +36,34 @@ class RecordQueue:
     the next offset of its own topic.
     """
 
-    def __init__(self, topics: int, max_records: int) -> None:
+    def __init__(self, topics: int, max_records: int, max_bytes: int = 2**26) -> None:
         self._fetches: list[deque[Sequence[ConsumerRecord]]] = [deque() for _ in range(topics)]
         self._max_records = max_records
+        self._max_bytes = max_bytes
         self.records = 0
+        self.bytes = 0
 
     @property
     def full(self) -> bool:
         """Whether fetching should pause."""
-        return self.records >= self._max_records
+        return self.records >= self._max_records or self.bytes >= self._max_bytes
 
     @property
     def low(self) -> bool:
         """Whether fetching may go on after a pause."""
-        return self.records <= self._max_records // 2
+        return self.records <= self._max_records // 2 and self.bytes <= self._max_bytes // 2
 
     def put(self, topic: int, records: Sequence[ConsumerRecord]) -> None:
         """Add a fetch of input `topic`; records ascend in offset."""
         self._fetches[topic].append(records)
         self.records += len(records)
+        self.bytes += _size(records)
 
     def clear(self) -> None:
         """Drop everything: after a revoke others may own what is here."""
         for fetches in self._fetches:
             fetches.clear()
-        self.records = 0
+        self.records = self.bytes = 0
 
     def take(self, following: Sequence[int], max_records: int, max_bytes: int) -> Taken:
         """Take records in log order, from `following` (next offset by topic) on, within bounds.
@@ -79,8 +82,10 @@ class RecordQueue:
             fetch = fetches.popleft()
             start = bisect_left(fetch, taken.next[topic], key=_offset)
             stop = min(len(fetch), start + max_records - len(out))
+            before = size
             stop, size = _within(fetch, start, stop, size, max_bytes)
             self.records -= stop
+            self.bytes -= _size(fetch[:start]) + size - before
             if stop < len(fetch):
                 fetches.appendleft(fetch[stop:])
             if start < stop:
@@ -88,6 +93,10 @@ class RecordQueue:
                     taken.gaps.append(Gap(topic, taken.next[topic], fetch[start].offset))
                 out.extend(fetch[start:stop])
                 taken.next[topic] = fetch[stop - 1].offset + 1
+
+
+def _size(records: Sequence[ConsumerRecord]) -> int:
+    return sum(len(record.value or b"") for record in records)
 
 
 def _within(

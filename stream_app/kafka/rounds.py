@@ -58,7 +58,7 @@ class Rounds:
     ) -> None:
         self.profiles = loader.profiles
         self.next = list(following)
-        self.queue = RecordQueue(len(TOPICS), settings.queue_records)
+        self.queue = RecordQueue(len(TOPICS), settings.queue_records, settings.queue_bytes)
         self._layouts = set(loader.layouts)
         self._writer = writer
         self._settings = settings

@@ -57,6 +57,18 @@ def test_fetching_pauses_when_full_and_goes_on_at_half() -> None:
     assert queue.low
 
 
+def test_few_large_records_pause_fetching_too() -> None:
+    queue = RecordQueue(1, 100, 40)
+    queue.put(0, [Rec(0, b"x" * 9), Rec(1, b"x" * 11), Rec(2, None), Rec(3, b"x" * 20)])
+    assert (queue.bytes, queue.full) == (40, True)
+    # The first was folded already; two are taken.
+    taken = queue.take([1], 2, 1_000)
+    assert offsets(taken.records[0]) == [1, 2]
+    assert (queue.bytes, queue.full, queue.low) == (20, False, True)
+    queue.clear()
+    assert queue.bytes == 0
+
+
 def test_clear_leaves_nothing() -> None:
     queue = RecordQueue(1, 4)
     queue.put(0, fetch(0, 1))
@@ -66,7 +78,8 @@ def test_clear_leaves_nothing() -> None:
 
 
 deliveries = st.lists(
-    st.tuples(st.integers(0, 30), st.integers(1, 12)).map(lambda t: (t[0], t[0] + t[1])), max_size=12
+    st.tuples(st.integers(0, 30), st.integers(1, 12)).map(lambda t: (t[0], t[0] + t[1])),
+    max_size=12,
 )
 
 
