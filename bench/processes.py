@@ -118,7 +118,7 @@ def _ps(pid: int, column: str) -> str:
 def _seconds(shown: str) -> float:
     """`[[D-]HH:]MM:SS[.cc]` as ps shows it."""
     days, _, clock = shown.rpartition("-")
-    total = float(days or 0) * 24
+    total = 0.0
     for part in clock.split(":"):
         total = total * 60 + float(part)
-    return total
+    return total + int(days or 0) * 86_400

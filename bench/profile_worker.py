@@ -10,6 +10,7 @@ is not here; compare with the `cpu_us_per_event` of `python -m bench --only work
 from __future__ import annotations
 
 import cProfile
+import gc
 import pstats
 import sys
 import time
@@ -51,6 +52,9 @@ def main(size: int, total: int, users: int, span: int, new: bool, cprofile: bool
     who = rng.permutation(total) if new else events.zipf(total, users, rng)
     batch = events.make(who, events.arrivals(total, now, span * 1_000), "run", rng)
     rounds = [source_records(batch.part(at, at + size)) for at in range(0, total, size)]
+    # A worker collects garbage rarely, too.
+    gc.freeze()
+    gc.disable()
     profile = cProfile.Profile(builtins=False) if cprofile else None
     _print(*_run(profiles, rounds, profile), total)
     if profile:
