@@ -12,6 +12,10 @@ import uvloop
 
 from stream_app.resolve import resolve, show
 
+# Feature windows are summed by products of small matrices, where threads only get in the way; numpy
+# reads this when it is first imported, which is later.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @click.command()
 @click.option("--bootstrap-servers", help="Kafka's brokers, host:port, separated by commas.")
