@@ -64,6 +64,8 @@ class PartitionTask:
         self._writer = around.new_writer(number)
         self._caught_up = CaughtUp(len(TOPICS))
         self._owned = True
+        #: How often it was revoked: what was asked before a rebalance says nothing after it.
+        self._revoked = 0
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -80,6 +82,7 @@ class PartitionTask:
         Raises Fatal when it takes longer: the partition must not be given away half done.
         """
         self._owned = False
+        self._revoked += 1
         self._fetch(False)
         if self.state is not State.RUNNING or self.rounds is None:
             return
@@ -122,11 +125,13 @@ class PartitionTask:
         if self.state is not State.RUNNING or rounds is None:
             return
         for topic, tp in enumerate(self.tps):
-            expected = rounds.next[topic]
+            expected, revoked = rounds.next[topic], self._revoked
             try:
                 position, stable, at_ms = await self._around.inputs.reading(tp)
             except (KafkaError, TimeoutError) as error:
                 log.info("Partition %d: how far it has read is not known: %r", self.number, error)
+                return
+            if self.state is not State.RUNNING or revoked != self._revoked:
                 return
             await self._observe(topic, expected, position, stable, at_ms)
         rounds.look_for_due()
@@ -136,9 +141,7 @@ class PartitionTask:
         self, topic: int, expected: int, position: int, stable: int | None, at_ms: float
     ) -> None:
         rounds, tp = self.rounds, self.tps[topic]
-        if rounds is None or self.state is not State.RUNNING:
-            # A rebalance came while the position was asked for.
-            return
+        assert rounds is not None
         if position < expected:
             await self._refuse_return(tp, expected, position)
         empty = self._idle.is_set() and not rounds.queue.records
@@ -185,15 +188,20 @@ class PartitionTask:
             took,
             ", ".join(f"{tp.topic} {n}" for tp, n in zip(self.tps, following, strict=True)),
         )
-        if self._owned:
-            await self._run()
-        else:
+        await self._run()
+        if not self._owned:
             self._to(State.PARKED)
 
     async def _run(self) -> None:
+        """Go on at the next offsets, unless a rebalance takes the partition meanwhile."""
         assert self.rounds is not None
-        for tp, offset in zip(self.tps, self.rounds.next, strict=True):
-            await self._around.inputs.seek(tp, offset)
+        sought_after = -1
+        while self._owned and sought_after != self._revoked:
+            sought_after = self._revoked
+            for tp, offset in zip(self.tps, self.rounds.next, strict=True):
+                await self._around.inputs.seek(tp, offset)
+        if not self._owned:
+            return
         self._caught_up.reset()
         self._to(State.RUNNING)
         self._fetch(True)
