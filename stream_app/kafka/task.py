@@ -131,7 +131,7 @@ class PartitionTask:
             except (KafkaError, TimeoutError) as error:
                 log.info("Partition %d: how far it has read is not known: %r", self.number, error)
                 return
-            if self.state is not State.RUNNING or revoked != self._revoked:
+            if revoked != self._revoked:
                 return
             await self._observe(topic, expected, position, stable, at_ms)
         rounds.look_for_due()
