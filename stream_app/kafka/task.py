@@ -154,13 +154,17 @@ class PartitionTask:
     async def _live(self) -> None:
         try:
             await self._restore()
-            while True:
+            # Not for ever: aiokafka swallows a cancellation that comes while it closes a consumer.
+            while self.state is not State.DEAD:
                 await self._wake.wait()
                 self._wake.clear()
                 await self._work()
         except asyncio.CancelledError:
             raise
         except BaseException as error:
+            if self.state is State.DEAD:
+                log.info("Partition %d was left while it was restored: %r", self.number, error)
+                return
             self.state = State.DEAD
             self._around.fail(error)
 
@@ -189,7 +193,7 @@ class PartitionTask:
             ", ".join(f"{tp.topic} {n}" for tp, n in zip(self.tps, following, strict=True)),
         )
         await self._run()
-        if not self._owned:
+        if self.state is State.RESTORING:
             self._to(State.PARKED)
 
     async def _run(self) -> None:
