@@ -11,8 +11,6 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 
 from stream_app.kafka.embedded import EmbeddedKafka, running_on
-from stream_app.kafka.embedded.broker import DEFAULT_PORT
-from stream_app.kafka.embedded.probe import is_free
 from stream_app.kafka.embedded.runtime import Say
 from stream_app.kafka.topics import Finding, TopicPlan, ensure_topics
 from stream_app.resolve import resolve
@@ -91,8 +89,8 @@ def start_kafka(folder: Path, say: Say, *, keep: bool) -> EmbeddedKafka:
     running = running_on(folder)
     if running is None:
         shutil.rmtree(folder, ignore_errors=True)
-    port = None if running else DEFAULT_PORT if is_free(DEFAULT_PORT) else 0
-    return EmbeddedKafka(folder, port, bound=not keep, say=say).start()
+    # Any free port: a fixed one may be taken by another demo while Java is still starting.
+    return EmbeddedKafka(folder, None if running else 0, bound=not keep, say=say).start()
 
 
 async def _remove(client_options: dict[str, Any], names: list[str]) -> None:
