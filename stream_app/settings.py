@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     """An event further ahead of its record's time is refused."""
     retention_days: Annotated[float, Field(gt=0, le=36_500)] = 400.0
     """An event further behind its record's time is refused."""
-    dead_letter_max: Bytes = 65_536
+    dead_letter_max: Annotated[int, Field(ge=1_024, le=1_048_576)] = 65_536
     """Bytes of a refused event that its dead letter keeps."""
     dead_letter_share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The process stops when more than this share of a run of events is refused."""

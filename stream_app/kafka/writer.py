@@ -108,13 +108,16 @@ class TransactionWriter:
         for key, value, headers in records:
             if batch is not None and self._append(batch, key, value, headers):
                 continue
+            # A batch takes its first record whatever its size.
+            size = len(key) + len(value or b"")
+            if size > MAX_BATCH_BYTES:
+                raise Fatal(
+                    f"a record of {size} bytes with key {key[:100]!r} for {topic} is larger than a "
+                    f"batch of {MAX_BATCH_BYTES} bytes"
+                )
             batch = self._producer.create_batch()
             batches.append(batch)
-            if not self._append(batch, key, value, headers):
-                raise Fatal(
-                    f"a record of {len(value or b'')} bytes with key {key[:100]!r} for {topic} is "
-                    f"larger than a batch of {MAX_BATCH_BYTES} bytes"
-                )
+            self._append(batch, key, value, headers)
         return batches
 
     @staticmethod
