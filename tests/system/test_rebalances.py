@@ -36,7 +36,7 @@ async def test_partitions_leave_come_back_and_leave_for_good(
             assert 0 < len(moved) < topics.partitions
             await on.follower.advance_each(200)
             assert await asyncio.to_thread(second.terminate) == 0
-            await on.follower.until(lambda: all(restored(first)[n] == 2 for n in moved))
+            await on.follower.until(lambda: all(restored(first)[n] >= 2 for n in moved))
             await on.follower.advance_each(200)
             await queued(on, first, 500)
             third = await on.started()
