@@ -98,7 +98,7 @@ class Demo:
         with self._screen.stage("Worker", "starting a worker") as stage:
             began = time.monotonic()
             worker = DemoWorker(place.environment, log, bound=not self._plan.keep)
-            ends.callback(worker.stop, place.settings.drain_timeout_s * 2)
+            ends.callback(lambda: worker.stop(_patience(place)))
             worker.wait_ready()
             stage.result = (
                 f"ready after {time.monotonic() - began:.0f} s, as process {worker.pid}; "
@@ -126,3 +126,9 @@ class Demo:
             tell(screen, show)
             raise
         return show
+
+
+def _patience(place: Place) -> float:
+    """Seconds that a worker gets to commit what is under way; without Kafka it cannot."""
+    lost = place.kafka is not None and not place.kafka.alive
+    return 1.0 if lost else place.settings.drain_timeout_s * 2

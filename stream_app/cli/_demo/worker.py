@@ -77,7 +77,8 @@ class DemoWorker:
             return []
 
     def stop(self, seconds: float) -> None:
-        """SIGTERM, a bounded wait, then SIGKILL, to its own pid only."""
+        """SIGTERM (also to a frozen one), a bounded wait, then SIGKILL; to its own pid only."""
+        self._signal(signal.SIGCONT)
         self._signal(signal.SIGTERM)
         try:
             self._child.popen.wait(seconds)
