@@ -189,6 +189,7 @@ def _restored(worker: Worker, to_ready: float, updates: int) -> dict[str, Any]:
         "profiles": profiles,
         "seconds": seconds,
         "start_to_ready_seconds": round(to_ready, 1),
+        "start_to_ready_cpu_seconds": round(worker.cpu_seconds(), 1),
         "updates": updates,
         "resident_bytes": worker.resident_bytes(),
     }

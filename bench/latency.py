@@ -19,11 +19,17 @@ from numpy.typing import NDArray
 
 from bench import events
 from bench.lanes import PARTITIONS, Lane
-from bench.load import Loader, add_events, loading
+from bench.load import Loader, loading
+from bench.partitioning import partitions_of
+from stream_app.domain.clock import to_rfc3339
 
-_TICK_S: Final = 0.005
+#: So often the producer sends what is due, as one that lingers so long would.
+_TICK_S: Final = 0.01
 #: Readers wait so long for the last changes.
 _TAIL_S: Final = 3.0
+
+#: Topic, partition, key, and the value before and after the event's moment.
+Waiting = tuple[str, int, bytes, bytes, bytes]
 
 
 async def measure(
@@ -35,11 +41,11 @@ async def measure(
     """
     total = int(rate * seconds)
     sent = np.zeros(total, np.float64)
-    numbers = events.zipf(total, users, rng)
+    waiting = _prepare(lane, f"live{rate}", events.zipf(total, users, rng), rng)
     async with Probe(lane) as probe, loading(lane.servers) as loader:
         reading = asyncio.create_task(probe.read(f"live{rate}", sent))
         try:
-            began = await _produce(loader, lane, rate, numbers, sent, rng)
+            began = await _produce(loader, rate, waiting, sent)
             await loader.flush()
             took = time.monotonic() - began
             await asyncio.sleep(_TAIL_S)
@@ -49,25 +55,35 @@ async def measure(
     return _percentiles(probe, sent, began + skip_s) | {"sent_per_second": round(total / took)}
 
 
+def _prepare(
+    lane: Lane, prefix: str, users: NDArray[np.int64], rng: np.random.Generator
+) -> list[Waiting]:
+    """Events that lack only their moment, so that producing them takes the worker little time."""
+    made = events.make(users, np.zeros(len(users), np.int64), prefix, rng)
+    partitions = partitions_of(made.key, PARTITIONS).tolist()
+    rows = zip(made.topic.tolist(), partitions, made.key, made.value, strict=True)
+    waiting: list[Waiting] = []
+    for topic, partition, key, value in rows:
+        head, mark, rest = value.partition(b'"occurred_at":"')
+        tail = rest[rest.index(b'"') :]
+        waiting.append((lane.inputs[topic], partition, key, head + mark, tail))
+    return waiting
+
+
 async def _produce(
-    loader: Loader,
-    lane: Lane,
-    rate: int,
-    users: NDArray[np.int64],
-    sent: NDArray[np.float64],
-    rng: np.random.Generator,
+    loader: Loader, rate: int, waiting: list[Waiting], sent: NDArray[np.float64]
 ) -> float:
-    began, first, total = time.monotonic(), 0, len(users)
+    began, first, total = time.monotonic(), 0, len(waiting)
     while first < total:
         await asyncio.sleep(_TICK_S)
-        due = min(total, int((time.monotonic() - began) * rate))
-        if due > first:
-            arrived = np.full(due - first, time.time_ns() // 1_000_000, np.int64)
-            made = events.make(users[first:due], arrived, f"live{rate}", rng, first)
-            sent[first:due] = time.monotonic()
-            await add_events(loader, lane, made)
-            await loader.send()
-            first = due
+        now = time.monotonic()
+        due = min(total, int((now - began) * rate))
+        sent[first:due] = now
+        moment = to_rfc3339(time.time_ns() // 1_000_000).encode()
+        for topic, partition, key, head, tail in waiting[first:due]:
+            await loader.append(topic, partition, key, head + moment + tail)
+        await loader.send()
+        first = due
     return began
 
 

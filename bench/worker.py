@@ -107,14 +107,13 @@ class Worker(Process):
             self._check()
             await asyncio.sleep(POLL_S)
 
-    async def settle(self, seconds: float = 30.0) -> None:
-        """Wait until hardly any tag changes by itself: what was due at the start is decided."""
-        deadline, before = time.monotonic() + seconds, await self.sample()
-        while time.monotonic() < deadline:
+    async def settle(self, seconds: float = 60.0) -> None:
+        """Wait until what was due at the start is decided: five seconds with hardly a change."""
+        deadline, before, quiet = time.monotonic() + seconds, await self.sample(), 0
+        while quiet < 5 and time.monotonic() < deadline:
             await asyncio.sleep(1.0)
             now = await self.sample()
-            if now.changes - before.changes <= QUIET_CHANGES:
-                return
+            quiet = quiet + 1 if now.changes - before.changes <= QUIET_CHANGES else 0
             before = now
 
     def _check(self) -> None:

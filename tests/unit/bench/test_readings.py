@@ -12,7 +12,9 @@ import pytest
 from bench import latency, others
 from bench.lanes import Lane
 from bench.processes import MeasureError, Process, _seconds
+from bench.seed import Record
 from bench.worker import _sums
+from stream_app.domain.decode import DecodeOptions, Decoder
 
 LANE = Lane("127.0.0.1:9", "unit")
 
@@ -73,3 +75,15 @@ def test_ps_shows_times_in_three_ways() -> None:
     assert _seconds("00:01:02") == 62
     assert _seconds("1-00:00:01") == 86_401
     assert _seconds("2:03.50") == 123.5
+
+
+def test_an_event_that_waits_lacks_only_its_moment() -> None:
+    users, rng = np.arange(300), np.random.default_rng(1)
+    waiting = latency._prepare(LANE, "live", users, rng)
+    values = [head + b"2026-01-02T03:04:05.678Z" + tail for *_, head, tail in waiting]
+    records = [[], []]
+    for (topic, *_), value in zip(waiting, values, strict=True):
+        records[topic == LANE.plan.purchases].append(Record(value, 1_767_323_045_700, 0))
+    decoded = Decoder(DecodeOptions()).decode(records)
+    assert decoded.rejected == []
+    assert set(decoded.batch.at.tolist()) == {1_767_323_045_678}
