@@ -53,8 +53,9 @@ class Profiles:
         self.users.extend(users)
         self.slots.update(zip(users, slots.tolist(), strict=True))
         if len(self.users) > len(self._due):
-            grown = np.full(max(1_024, 2 * len(self.users)), NEVER, dtype=np.int64)
-            grown[: len(self._due)] = self._due
+            # Empty, not filled: pages beyond the last user take no memory.
+            grown = np.empty(max(1_024, 2 * len(self.users)), dtype=np.int64)
+            grown[:first] = self._due[:first]
             self._due = grown
         self._due[slots] = NEVER
         blank = self.program.layout.blank()
