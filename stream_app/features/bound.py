@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from stream_app.domain.batch import EventBatch
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.amounts import Amounts
+from stream_app.features.cancellations import Cancellations
 from stream_app.features.clocks import Clocks
-from stream_app.features.columns import maker, since_field
+from stream_app.features.columns import elapsed_units, maker
 from stream_app.features.cost import FeatureCost
 from stream_app.features.dictionary import Dictionary
 from stream_app.features.distinct import DistinctTexts
@@ -25,11 +26,18 @@ from stream_app.features.marks import Marks
 from stream_app.features.rings import Geometry, Reader
 from stream_app.features.sessions import Sessions
 from stream_app.features.slots import SlotTexts
-from stream_app.features.storage import Latest, Registers, Ring, SessionEnd, Slots, Storage
+from stream_app.features.storage import (
+    Bought,
+    Latest,
+    Registers,
+    Ring,
+    SessionEnd,
+    Slots,
+    Storage,
+)
 from stream_app.features.units import NO_TYPE, Frame
 from stream_app.features.values import Values
 from stream_app.features.where import Conditions, Selection, condition
-from stream_app.features.windows import HOUR_MS
 
 if TYPE_CHECKING:
     from stream_app.features.compile import Features
@@ -66,6 +74,7 @@ class BoundFeatures:
         self._clocks = Clocks(layout, self._geometry.blocks, _limits(layout, registers))
         ends = [s for s in storages if isinstance(s, SessionEnd)]
         self._sessions = Sessions(layout, ends, settings.session_gap_ms)
+        self._cancellations = Cancellations([s for s in storages if isinstance(s, Bought)])
         self._marks = Marks(layout, lengths)
         self._adders = (
             Amounts(layout, lengths, "sum"),
@@ -78,7 +87,7 @@ class BoundFeatures:
             for name, declaration in features.declarations.items()
         }
         self._pane_due = PaneDue(self._geometry, registers)
-        self._elapsed = _elapsed_units(features)
+        self._elapsed = elapsed_units(features.declarations)
         self._elapsed_due = ElapsedDue({name: unit for name, (_, unit) in self._elapsed.items()})
 
     def fold(
@@ -101,7 +110,8 @@ class BoundFeatures:
         panes = self._clocks.advance(rows, index, batch.at, live)
         selection = Selection(frame, self._conditions, self._expressions)
         starts = self._sessions.starts(rows, frame, selection)
-        self._marks.add(rows, frame, panes, selection, starts)
+        cancels = self._cancellations.find(rows, frame, selection)
+        self._marks.add(rows, frame, panes, selection, starts | cancels)
         for adder in self._adders:
             adder.add(rows, frame, panes, selection)
         for updater in self._updaters:
@@ -186,14 +196,3 @@ def _limits(layout: Layout, registers: Mapping[Registers, set[int]]) -> dict[int
     longest = {one.name: max(windows) for one, windows in registers.items()}
     blocks = {one.pane: layout.field(one.name).block for one in registers}
     return {pane: [longest[name] for name in layout.index(b)] for pane, b in blocks.items()}
-
-
-def _elapsed_units(features: Features) -> dict[str, tuple[str, int]]:
-    """Field and unit (ms) of the features that tell the time since an event."""
-    found = {}
-    for name, declaration in features.declarations.items():
-        if declaration.kind == "hours_since":
-            found[name] = (since_field(declaration), HOUR_MS)
-        elif declaration.kind == "tenure":
-            found[name] = ("first_seen", declaration.unit_ms)
-    return found

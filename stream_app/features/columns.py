@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from stream_app.domain.batch import MISSING
@@ -20,7 +22,7 @@ def maker(declaration: Declaration, minor_per_major: float) -> Make:
     source, window = declaration.source, declaration.window.panes
     scale = minor_per_major if source.field in MONEY_FIELDS else 1.0
     match declaration.kind:
-        case "count" | "sessions":
+        case "count" | "sessions" | "cancellations":
             ring = _ring(declaration)
             return lambda view: view.reader.sum(ring, window)
         case "sum":
@@ -74,6 +76,17 @@ def since_field(declaration: Declaration) -> str:
     if declaration.source == EVERYTHING:
         return "last_seen"
     return Ring("since", declaration.source, ALL).name
+
+
+def elapsed_units(declarations: Mapping[str, Declaration]) -> dict[str, tuple[str, int]]:
+    """Field and unit (ms) of the features that tell the time since an event."""
+    found = {}
+    for name, declaration in declarations.items():
+        if declaration.kind == "hours_since":
+            found[name] = (since_field(declaration), HOUR_MS)
+        elif declaration.kind == "tenure":
+            found[name] = ("first_seen", declaration.unit_ms)
+    return found
 
 
 def _ring(declaration: Declaration) -> Ring:

@@ -74,6 +74,14 @@ def _sessions(node: Node, given: Given) -> Members:
     return members
 
 
+def _cancellations(node: Node, given: Given) -> Members:
+    types = sel.types_of(node)
+    if types != sel.GROUPS["purchases"]:
+        raise node.error("a cancellation joins a refund with its purchase", "purchases")
+    source = sel.Source(types, "transaction_id")
+    return {"source": source, "window": window_of(given["window"])}
+
+
 def _top(node: Node, given: Given) -> Members:
     of = given["of"]
     field = sel.checked_field(of, of.text(), sel.TEXT_FIELDS)
@@ -150,6 +158,7 @@ KINDS: Final[Mapping[str, Reader]] = {
     "tenure": ((), (), _tenure),
     "active_days": (_WINDOWED, ("window",), _active_days),
     "sessions": (("window",), ("window",), _sessions),
+    "cancellations": (("window",), ("window",), _cancellations),
     "share": (_WINDOWED, ("window", "where"), _counted),
     "top": (("of", "half_life", "weights", "where"), ("of", "half_life"), _top),
     "last": (("from", "where"), (), _last),

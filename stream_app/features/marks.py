@@ -16,18 +16,21 @@ from stream_app.features.where import Selection, type_table
 
 #: Groups in the order of the rings in the matrix.
 _GROUPS: Final = ("count", "total", "peak")
+#: Kinds of rings that do not count all of their source.
+_TOLD: Final = ("session", "cancellation")
 #: Added to a place, it stays far below 0: the event is older than the ring.
 _DEAD: Final = -(1 << 60)
 
-Starts = dict[Source, NDArray[np.intp]]
+#: Events that other state tells of, by kind of ring and source.
+Told = dict[tuple[str, Source], NDArray[np.intp]]
 
 
 class Marks:
-    """Count, session and since rings: a matrix (rings, events) of marks, then one add a dtype."""
+    """Counting and since rings: a matrix (rings, events) of marks, then one add a dtype."""
 
     def __init__(self, layout: Layout, rings: dict[Ring, int]) -> None:
         """`rings`: each with its length in panes."""
-        chosen = [ring for ring in rings if ring.kind in ("count", "session", "since")]
+        chosen = [ring for ring in rings if ring.kind not in ("sum", "max")]
         self._rings = sorted(chosen, key=lambda ring: _GROUPS.index(ring.group))
         n = len(self._rings)
         self._table = np.zeros((n, TYPE_TABLE_SIZE), np.bool_)
@@ -36,7 +39,7 @@ class Marks:
         for i, ring in enumerate(self._rings):
             if ring.source.by_item:
                 self._by_line.append((i, ring))
-            elif ring.kind == "session" or ring.source.where or ring.source.field:
+            elif ring.kind in _TOLD or ring.source.where or ring.source.field:
                 self._special.append((i, ring))
             else:
                 self._table[i] = type_table(ring.source.types)
@@ -51,14 +54,12 @@ class Marks:
             np.int64,
         )
 
-    def add(
-        self, rows: Rows, frame: Frame, panes: Panes, selection: Selection, starts: Starts
-    ) -> None:
-        """Mark a batch; `starts`: the events that start a session, by source."""
+    def add(self, rows: Rows, frame: Frame, panes: Panes, selection: Selection, told: Told) -> None:
+        """Mark a batch; `told`: the events that start a session, or cancel an order."""
         if not self._rings:
             return
         n = len(frame.row)
-        hits = self._matrix(frame, selection, starts).ravel().nonzero()[0]
+        hits = self._matrix(frame, selection, told).ravel().nonzero()[0]
         edges = hits.searchsorted(np.arange(len(self._rings) + 1) * n)
         counts = edges[1:] - edges[:-1]
         places, dead = self._places(frame, panes)
@@ -74,12 +75,12 @@ class Marks:
             found = np.concatenate((index[part], *self._lines(group, frame, selection, places)))
             _add(cells, found[found >= 0] if dead else found, frame.most_units)
 
-    def _matrix(self, frame: Frame, selection: Selection, starts: Starts) -> NDArray[np.bool_]:
+    def _matrix(self, frame: Frame, selection: Selection, told: Told) -> NDArray[np.bool_]:
         """Which ring each event is for, (rings, events)."""
         marks = self._table[:, frame.events.type]
         for i, ring in self._special:
-            if ring.kind == "session":
-                marks[i, starts[ring.source]] = True
+            if ring.kind in _TOLD:
+                marks[i, told[ring.kind, ring.source]] = True
             else:
                 marks[i, selection.positions(ring.source)] = True
         return marks

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from stream_app.domain.layout import Field, Layout, Rows, convert
 from stream_app.features.windows import ALL, NO_PANE, PANE_NAMES
 
-_RINGS = ("count", "session", "sum", "max", "since")
+_RINGS = ("count", "session", "cancellation", "sum", "max", "since")
 
 
 def migrate(rows: Rows, old: Layout, new: Layout) -> Rows:

@@ -10,6 +10,7 @@ from stream_app.features.selectors import GROUPS, Source
 from stream_app.features.storage import (
     TOP_SLOTS,
     USUAL_SLOTS,
+    Bought,
     Latest,
     Registers,
     Ring,
@@ -39,6 +40,9 @@ def needs(declaration: Declaration) -> list[tuple[Storage, int]]:
         case "sessions":
             ring = Ring("session", source, window.pane)
             return [(ring, window.panes), (SessionEnd(source), 1)]
+        case "cancellations":
+            ring = Ring("cancellation", source, window.pane)
+            return [(ring, window.panes), (Bought(source), 1)]
         case "distinct":
             return [(Registers(source, window.pane), window.panes)]
         case "hours_since" if source != EVERYTHING:

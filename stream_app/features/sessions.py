@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout, Rows
-from stream_app.features.marks import Starts
+from stream_app.features.marks import Told
 from stream_app.features.runs import Runs
-from stream_app.features.selectors import Source
 from stream_app.features.storage import SessionEnd
 from stream_app.features.units import Frame
 from stream_app.features.where import Selection
@@ -27,10 +26,10 @@ class Sessions:
         self._places = [(end.source, end.name) for end in ends]
         self._gap_ms = gap_ms
 
-    def starts(self, rows: Rows, frame: Frame, selection: Selection) -> Starts:
-        """Events that start a session, by source; moves the sessions' ends on."""
+    def starts(self, rows: Rows, frame: Frame, selection: Selection) -> Told:
+        """Events that start a session; moves the sessions' ends on."""
         return {
-            source: self._starts(rows[name], frame, selection.positions(source), source)
+            ("session", source): self._starts(rows[name], frame, selection.positions(source))
             for source, name in self._places
         }
 
@@ -39,7 +38,6 @@ class Sessions:
         ends: NDArray[np.int64],
         frame: Frame,
         positions: NDArray[np.intp],
-        source: Source,
     ) -> NDArray[np.intp]:
         if not len(positions):
             return positions

@@ -21,11 +21,15 @@ REMEMBERED: Final = 32
 LONG_AGO: Final = -(1 << 61)
 TOP_SLOTS: Final = 8
 USUAL_SLOTS: Final = 3
+#: Purchases kept of a user to tell a cancellation, and the numbers kept of each.
+KEPT: Final = 4
+PURCHASE_PARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Numbers by pane. `kind` is count, session, sum, max or since (the latest event time)."""
+    """Numbers by pane. `kind` is count, session, cancellation, sum, max or since (the latest event
+    time)."""
 
     kind: str
     source: Source
@@ -38,7 +42,7 @@ class Ring:
     @property
     def group(self) -> str:
         """Rings of a group have the same dtype and the same way to add to a cell."""
-        if self.kind in ("count", "session"):
+        if self.kind in ("count", "session", "cancellation"):
             return "total" if self.pane == ALL else "count"
         return "sum" if self.kind == "sum" else "peak"
 
@@ -93,7 +97,18 @@ class SessionEnd:
         return f"session_end:{self.source}"
 
 
-Storage = Ring | Registers | Slots | Latest | SessionEnd
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """The latest purchases that carry the source's field, to find what a refund pays back."""
+
+    source: Source
+
+    @property
+    def name(self) -> str:
+        return f"bought:{self.source}"
+
+
+Storage = Ring | Registers | Slots | Latest | SessionEnd | Bought
 DTYPES: Final = {"count": "<u2", "total": "<u4", "sum": "<i8", "peak": "<i8"}
 FILLS: Final = {"count": 0, "total": 0, "sum": 0, "peak": MISSING}
 
@@ -126,6 +141,8 @@ def fields_of(storage: Storage, windows: Iterable[int]) -> tuple[Field, ...]:
             Field(f"{name}:hash", "<u4", (), "last_hash"),
             Field(f"{name}:code", "<u2", (), "last_code"),
         )
+    if isinstance(storage, Bought):
+        return (Field(name, "<u4", (KEPT, PURCHASE_PARTS)),)
     return (Field(name, "<i8", (), "session_end", LONG_AGO),)
 
 

@@ -32,6 +32,8 @@ active_days_30d: {active_days: any, window: 30d}
 buying_days_7d: {active_days: purchase, window: 7d}
 sessions_7d: {sessions: clicks, window: 7d}
 sessions_all: {sessions: clicks, window: all}
+cancellations_7d: {cancellations: purchases, window: 7d}
+cancellations_all: {cancellations: purchases, window: all}
 night_share_90d: {share: purchase, where: night, window: 90d}
 mobile_share: {share: clicks, where: mobile, window: all}
 shoe_views_7d: {count: view_item, where: "item_category == 'shoes'", window: 7d}
@@ -57,6 +59,7 @@ TEXTS = {
     "device": ["mobile", "desktop", "tablet", "tv"],
     "channel": ["email", "search", "direct", "referral"],
     "coupon": ["WELCOME"],
+    "transaction_id": ["1", "2", "3", "4", "5"],
 }
 CLICKS = ["page_view", "view_item", "view_item", "add_to_cart", "search"]
 
@@ -101,6 +104,10 @@ PURCHASE = st.fixed_dictionaries(
         "channel": _maybe("channel"),
         "items": st.lists(LINES, max_size=3),
     },
-    optional={"discount": AMOUNTS, "coupon": _maybe("coupon")},
+    optional={
+        "discount": AMOUNTS,
+        "coupon": _maybe("coupon"),
+        "transaction_id": _maybe("transaction_id"),
+    },
 )
 EVENTS = st.lists(CLICK | PURCHASE, max_size=40)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+from support.reference_cancellations import cancelling
 from support.reference_events import CLICKS, OF_LINES, PURCHASES, Event, Shop, text
 from support.reference_rules import names, truth
 
@@ -118,11 +119,13 @@ class Reference:
         chosen = list(self._chosen(user, selector))
         if kind == "sessions":
             chosen = starts(chosen)
+        if kind == "cancellations":
+            chosen = cancelling(chosen)
         inside = [e for e in chosen if within(declaration.get("window", "all"), e.at, now)]
         where = declaration.get("where")
         matching = [(e, entries) for e in inside if (entries := matches(e, where)) is not None]
         match kind:
-            case "count" | "sessions":
+            case "count" | "sessions" | "cancellations":
                 return float(len(matching))
             case "active_days":
                 return float(len({e.at // DAY for e, _ in matching}))

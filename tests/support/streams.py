@@ -108,6 +108,7 @@ _PURCHASE_FIELDS = _maybe(
     {
         "discount": _AMOUNTS,
         "coupon": st.sampled_from(["A", "B", "C", ""]),
+        "transaction_id": st.sampled_from(["1", "2", "3", ""]),
         "channel": st.sampled_from(["store", "email"]),
         "items": st.lists(_maybe(_ITEM), max_size=4),
     }
@@ -160,6 +161,8 @@ def streams(draw: st.DrawFn, currencies: Sequence[str], most: int = 40) -> Strea
                 "user_id": draw(st.sampled_from(users)),
                 "occurred_at": _written(clock - draw(_LATENESS), style),
             } | draw(_fields(purchases, currencies))
+            if event["type"] == "refund":
+                _pay_back(event, earlier, draw(st.integers(0, 7)))
         events.append((topic, event))
         rounds.append(number + lead * purchases)
     return Stream(events, rounds, draw(_LOOKS))
@@ -176,10 +179,24 @@ def long_life(random: Random, length: int) -> Stream:
         late = random.choice([HOUR, DAY, 10 * DAY, 80 * DAY]) if random.random() < 0.1 else 0
         event = {"event_id": f"e{i}", "user_id": "ann", "occurred_at": clock - late}
         purchases = random.random() < 0.3
-        event |= _purchase(random) if purchases else _click(random)
+        event |= (
+            _purchase(random) | {"transaction_id": f"t{i % 3}"} if purchases else _click(random)
+        )
+        if event["type"] == "refund":
+            _pay_back(event, [earlier for _, earlier in events], i % 8)
         events.append((TOPICS[purchases], event))
         rounds.append(rounds[-1] + (random.random() < 0.2) if rounds else 0)
     return Stream(events, rounds, 0)
+
+
+def _pay_back(refund: dict[str, Any], earlier: list[dict[str, Any]], which: int) -> None:
+    """Make it a full refund of one of the user's six latest orders; of none if there are fewer."""
+    own = [event for event in earlier if event["user_id"] == refund["user_id"]]
+    orders = [event for event in own if event["type"] == "purchase"]
+    if which < min(len(orders), 6):
+        order = orders[-1 - which]
+        taken = ("value", "currency", "transaction_id")
+        refund |= {name: order[name] for name in taken if name in order}
 
 
 def _item(random: Random) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def check_features(
         assert got is None or got == [], name
     elif got is None:
         pytest.fail(f"{name} is missing, wanted {wanted}")
-    elif kind in ("count", "sum", "max", "sessions", "active_days"):
+    elif kind in ("count", "sum", "max", "sessions", "active_days", "cancellations"):
         assert got == wanted, name
     elif kind == "distinct":
         assert abs(got - wanted) <= 0.5 + 4 * linear_counting_error(wanted), name

@@ -12,6 +12,8 @@ night: {share: purchase, where: night, window: 30d}
 mean_7d: {mean: purchase.value, window: 7d}
 sum_7d: {sum: purchase.value, window: 7d}
 kinds: {distinct: purchase.item_id, window: 7d}
+cancelled: {cancellations: purchases, window: all}
+cancelled_7d: {cancellations: purchases, window: 7d}
 tenure: {tenure: days}
 last_any: {hours_since: any}
 """
@@ -27,6 +29,8 @@ def test_features_with_the_same_source_and_pane_width_share_a_ring() -> None:
     assert costs["sum_7d"].shared_with == ("mean_7d",)
     assert (costs["kinds"].bytes, costs["kinds"].kind) == (64, "distinct")
     assert "standard error" in costs["kinds"].note
+    assert (costs["cancelled"].bytes, costs["cancelled_7d"].bytes) == (48 + 4, 48 + 14)
+    assert costs["cancelled"].shared_with == ("cancelled_7d",)
     assert costs["tenure"].bytes == costs["last_any"].bytes == 0
 
 

@@ -32,6 +32,9 @@ BAD = [
     ("{active_days: any, window: 24h}", "f.window", "counted by the day"),
     ("{active_days: any, window: 90d}", "f.window", "counted by the day"),
     ("{sessions: any, window: 1d}", "f.sessions", "mixes clicks and purchases"),
+    ("{cancellations: refund, window: 1d}", "f.cancellations", "joins a refund"),
+    ("{cancellations: purchases}", "f", "'window' is missing"),
+    ("{cancellations: purchases, window: 1d, where: night}", "f.where", "unknown key"),
     ("{share: any, window: 1d}", "f", "'where' is missing"),
     ("{tenure: weeks}", "f.tenure", "days, hours"),
     ("{top: any, of: item_category, half_life: 1d}", "f.top", "mixes clicks and purchases"),
@@ -73,7 +76,8 @@ def test_declared_order_kinds_and_columns() -> None:
     assert features.kinds["interests"] == "list"
     assert features.kinds["tenure_days"] == "number"
     assert features.columns == {
-        "value", "discount", "price", "item_id", "item_category", "device", "channel"
+        "value", "discount", "price", "item_id", "item_category", "device", "channel",
+        "transaction_id",
     }  # fmt: skip
     assert features.passing == {
         "hours_since_cart", "hours_since_any", "hours_since_shoes",
