@@ -1,0 +1,151 @@
+"""Restoring reads the changelog to its last stable offset, and no further than that.
+
+Trap 7 of DESIGN: markers of transactions take offsets, so the end is reached by the position, not
+by a record; restoring is ours and not Faust's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import TopicPartition
+from support.clicks import click
+from support.partition import program, records
+
+from stream_app.engine import Profiles, step
+from stream_app.engine.changelog import META, Meta, encode_meta
+from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.restore import restore
+
+CHANGELOG = TopicPartition("app-profiles-changelog", 0)
+
+
+class FakeConsumer:
+    """Delivers `fetches`: each is the position after it and its records (key, value)."""
+
+    fetches: ClassVar[deque[tuple[int, list[tuple[bytes, Any]]]]]
+    end: ClassVar[int]
+    error: ClassVar[Exception | None]
+    slow: ClassVar[float]
+    made: ClassVar[list[FakeConsumer]]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.at = 0
+        self.stopped = False
+        self._fetcher = SimpleNamespace()
+        self.made.append(self)
+
+    async def start(self) -> None:
+        if self.error:
+            raise self.error
+
+    def assign(self, tps: list[TopicPartition]) -> None:
+        assert tps == [CHANGELOG]
+
+    async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {CHANGELOG: self.end}
+
+    async def seek_to_beginning(self, tp: TopicPartition) -> None:
+        self.at = 0
+
+    async def position(self, tp: TopicPartition) -> int:
+        return self.at
+
+    async def getmany(self, tp: TopicPartition, **bounds: int) -> dict[TopicPartition, list[Any]]:
+        if not self.fetches:
+            await asyncio.sleep(0.005)
+            return {}
+        self.at, pairs = self.fetches.popleft()
+        await asyncio.sleep(self.slow)
+        return {CHANGELOG: pairs} if pairs else {}
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+
+@pytest.fixture(autouse=True)
+def consumer(monkeypatch):
+    FakeConsumer.fetches, FakeConsumer.end = deque(), 0
+    FakeConsumer.error, FakeConsumer.made, FakeConsumer.slow = None, [], 0
+    monkeypatch.setattr("stream_app.kafka.restore.AIOKafkaConsumer", FakeConsumer)
+    return FakeConsumer
+
+
+def rows(*users: str) -> list[tuple[bytes, bytes]]:
+    profiles = Profiles(program())
+    done = step(profiles, [records([click(user, n) for n, user in enumerate(users)]), []])
+    meta = Meta({"clicks": len(users), "purchases": 0}, profiles.time, "", len(profiles.dictionary), "")
+    return [encode_meta(meta), *done.outputs.rows]
+
+
+async def restored(timeout_s: float = 5.0) -> tuple[Any, int]:
+    """The loader, and how often progress was told."""
+    told = []
+    loader = await restore({}, CHANGELOG, program(), 1, timeout_s, lambda: told.append(1))
+    return loader, len(told)
+
+
+async def test_markers_after_the_last_row_do_not_hold_it_up(consumer):
+    consumer.end = 9
+    consumer.fetches.extend([(3, rows("ann", "bob")), (5, []), (9, [])])
+    loader, told = await restored()
+    assert loader.profiles.users == ["ann", "bob"]
+    assert loader.meta.next == {"clicks": 2, "purchases": 0}
+    assert told == 1
+    [made] = consumer.made
+    assert made.options["isolation_level"] == "read_committed"
+    assert made.options["enable_auto_commit"] is False
+    assert made.stopped
+
+
+async def test_an_empty_changelog_needs_no_fetch(consumer):
+    loader, told = await restored()
+    assert loader.meta is None
+    assert told == 0
+
+
+async def test_no_record_for_too_long_is_fatal(consumer):
+    consumer.end = 9
+    with pytest.raises(Fatal, match=r"app-profiles-changelog partition 0: no record was read for"):
+        await restored(0.02)
+    assert consumer.made[0].stopped
+
+
+async def test_the_limit_is_on_standing_still_not_on_the_whole(consumer):
+    consumer.end = 40
+    consumer.fetches.extend((2 * n, rows(f"u{n}")) for n in range(1, 21))
+    consumer.slow = 0.004
+    loader, told = await restored(0.05)
+    assert told == 20
+    assert len(loader.profiles) == 20
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda pairs: pairs[1:],
+        lambda pairs: [*pairs, (META, b"{")],
+        lambda pairs: [*pairs, (b"ann", None)],
+    ],
+    ids=["no meta", "broken meta", "deleted user"],
+)
+async def test_a_changelog_not_to_be_trusted_is_a_refusal_with_the_choices(consumer, spoil):
+    consumer.end = 3
+    consumer.fetches.append((3, spoil(rows("ann"))))
+    with pytest.raises(Refusal, match="Restore app-profiles-changelog from a backup, or delete it"):
+        await restored()
+    assert consumer.made[0].stopped
+
+
+async def test_brokers_that_go_away_are_no_refusal(consumer):
+    consumer.error = KafkaConnectionError("away")
+    with pytest.raises(Fatal) as caught:
+        await restored()
+    assert not isinstance(caught.value, Refusal)
+    assert consumer.made[0].stopped
