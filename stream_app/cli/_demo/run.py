@@ -87,13 +87,14 @@ class Demo:
 
     def _topics(self, place: Place, ends: ExitStack) -> None:
         with self._screen.stage("Topics", "creating the topics") as stage:
-            made = [finding.spec.name for finding in place.make_topics()]
+            made = ", ".join(finding.spec.name for finding in place.make_topics())
             if place.shared:
                 ends.callback(place.remove_topics)
-            stage.result = f"{', '.join(made)}; {place.settings.partitions} partitions each"
+                made = f"six of its own, named {self._name}-…"
+            stage.result = f"{made}; {place.settings.partitions} partitions each"
 
     def _worker(self, place: Place, catalogue: Catalogue, ends: ExitStack) -> DemoWorker:
-        log = self._plan.folder / "worker.log"
+        log = self._plan.folder / (f"{self._name}.log" if place.shared else "worker.log")
         features, tags = len(catalogue.features.names), len(catalogue.tags.names)
         with self._screen.stage("Worker", "starting a worker") as stage:
             began = time.monotonic()

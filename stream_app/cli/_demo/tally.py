@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from stream_app.domain.changes import TagChange
 
 #: Classes from the plainest to the most telling, which is the order to show them in.
@@ -47,7 +49,8 @@ class Tally:
         if change.action == "removed":
             self.tags[change.user_id].pop(change.tag, None)
         else:
-            self.tags[change.user_id][change.tag] = change
+            held = self.tags[change.user_id]
+            held[change.tag] = _with_all_reasons(change, held.get(change.tag))
 
     def of(self, user: str) -> list[TagChange]:
         """The tags that a user has, by class; an empty list for a user without any."""
@@ -77,3 +80,13 @@ class Tally:
 def most_active(events: Counter[str], most: int = 5) -> list[tuple[str, int]]:
     """Users with the most events, and how many; the first name decides between equals."""
     return sorted(events.items(), key=lambda pair: (-pair[1], pair[0]))[:most]
+
+
+def _with_all_reasons(change: TagChange, before: TagChange | None) -> TagChange:
+    """A change of a list tells what came and went; this tells why everything in it is there."""
+    if not isinstance(change.value, list) or before is None:
+        return change
+    latest = {because.feature: because for because in (*before.because, *change.because)}
+    entries = tuple(f"[{name}]" for name in change.value)
+    kept = [because for feature, because in latest.items() if feature.endswith(entries)]
+    return replace(change, because=kept)

@@ -7,7 +7,7 @@ from collections import Counter
 from support.changes import change
 
 from stream_app.cli._demo.tally import CLASSES, ClassCount, Tally, most_active
-from stream_app.domain.changes import TagClass
+from stream_app.domain.changes import Because, TagClass
 
 
 def followed(*changes):
@@ -29,6 +29,26 @@ def test_the_last_change_of_a_tag_decides():
 
 def test_removing_what_was_never_seen_is_no_error():
     assert followed(change(action="removed")).of("h0001") == []
+
+
+def test_everything_in_a_list_keeps_its_reason():
+    def interest(action, value, **shares):
+        because = [
+            Because(f"interests[{name}]", share, "≥" if share >= 0.2 else "<", 0.2)
+            for name, share in shares.items()
+        ]
+        return change(tag="interest", action=action, value=value, because=because)
+
+    tally = followed(
+        interest("added", ["beer"], beer=0.5),
+        interest("updated", ["beer", "wine"], wine=0.3),
+        interest("updated", ["wine", "tea"], tea=0.4, beer=0.1),
+    )
+    (held,) = tally.of("h0001")
+    assert [(each.feature, each.value) for each in held.because] == [
+        ("interests[wine]", 0.3),
+        ("interests[tea]", 0.4),
+    ]
 
 
 def test_tags_are_told_by_class():
