@@ -42,6 +42,8 @@ async def run_worker(settings: Settings) -> None:
         await asyncio.wait_for(app.stop(), settings.drain_timeout_s * 2)
     except TimeoutError:
         end_process(Fatal("the worker did not stop in time"))
+    except Fatal as error:
+        end_process(error)
 
 
 def _spare_the_collector() -> None:
