@@ -18,6 +18,9 @@ from stream_app.cli._demo.errors import DemoError
 from stream_app.cli._demo.worker import DemoWorker
 from stream_app.kafka.embedded import running_on
 
+#: Four programs one after the other, each of which takes seconds to start.
+pytestmark = pytest.mark.timeout(300)
+
 PART = ("--households", "12", "--to", "2017-02-01")
 #: What one commit more or less in between does not change: nothing of time, nothing that lingers.
 CATALOGUE = """\

@@ -68,6 +68,7 @@ class Demo:
             if keep:
                 ends.pop_all()
             else:
+                screen.print()
                 screen.row(*label("End", "stopping what was started"))
         go_on(screen, place, self._plan.folder / "kafka", worker if keep else None, show)
 
