@@ -27,8 +27,22 @@ _DATE = click.DateTime(formats=["%Y-%m-%d"])
 @click.option(
     "--households", type=click.IntRange(1, 2469), default=300, show_default=True, help="How many."
 )
-@click.option("--from", "start", type=_DATE, default="2017-01-01", help="First day, in 2017.")
-@click.option("--to", "end", type=_DATE, default="2017-07-01", help="Day after the last.")
+@click.option(
+    "--from",
+    "start",
+    type=_DATE,
+    metavar="DATE",
+    default="2017-01-01",
+    help="First day, in 2017; default: 2017-01-01.",
+)
+@click.option(
+    "--to",
+    "end",
+    type=_DATE,
+    metavar="DATE",
+    default="2017-07-01",
+    help="Day after the last; default: 2017-07-01.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0),
@@ -36,7 +50,9 @@ _DATE = click.DateTime(formats=["%Y-%m-%d"])
     show_default=True,
     help="How long the replay is to take; 0: as fast as possible.",
 )
-@click.option("--speed", type=Speed(), help="Instead of --seconds: so many times faster than life.")
+@click.option(
+    "--speed", type=Speed(), help="Instead of --seconds: so many times faster than real time."
+)
 @click.option("--keep", is_flag=True, help="Leave Kafka and the worker running.")
 @click.option(
     "--dir",
