@@ -153,6 +153,24 @@ async def test_commits_are_progress_and_waiting_work_is_not(worker):
     assert worker.health.live(worker.fakes.now).holds
 
 
+async def test_a_backlog_that_never_ends_is_no_stall_while_it_is_worked_off(worker):
+    await worker.assign(0)
+    writer, done = worker.writers[0], 0
+    for _ in range(4):
+        writer.gate.clear()
+        writer.writing.clear()
+        worker.offer(0, event(0), first=done)
+        await writer.writing.wait()
+        worker.offer(0, event(0), first=done + 1)
+        worker.fakes.now += 40_000
+        await worker.partitions.tick()
+        assert worker.health.live(worker.fakes.now).holds
+        writer.gate.set()
+        await settle()
+        done += 2
+        worker.fakes.inputs.positions = {TP("clicks", 0): done}
+
+
 async def test_a_catalogue_is_taken_up_by_every_task(worker):
     await worker.assign(0, 1)
     new = program("features: {n: {count: any, window: 24h}}\ntags: {}\n")

@@ -129,7 +129,10 @@ async def test_undecodable_input_passes_untouched(app, consumer):
     assert schema.loads_key(app, message) is None
 
 
-async def test_nothing_is_remembered_of_acknowledged_messages(consumer):
+async def test_nothing_is_remembered_of_acknowledged_messages(app, consumer):
+    for agent in app.agents.values():
+        app.topics.add(agent.channel)
+    await app.topics._update_indices()
     for _ in range(50):
         message = fetched(consumer, b"{")
         consumer.track_message(message)
