@@ -86,6 +86,9 @@ def test_cart_abandoner() -> None:
     shopper.does("add_to_cart", 30 * HOUR)
     shopper.buys(31 * HOUR)
     assert "cart_abandoner" not in shopper.tags(32 * HOUR)
+    shopper.does("add_to_cart", 53 * HOUR)
+    assert "cart_abandoner" not in shopper.tags(55 * HOUR - 1)
+    assert "cart_abandoner" in shopper.tags(55 * HOUR)
 
 
 def test_left_checkout_ends_after_a_day() -> None:
@@ -121,11 +124,29 @@ def test_refunds() -> None:
     for day in range(3):
         shopper.buys(day * DAY)
         shopper.does("refund", day * DAY + HOUR, value=30, currency="USD")
-    assert shopper.tags(2 * DAY + HOUR).keys() >= {"cancels_orders", "frequent_returner"}
-    assert "cancels_orders" not in shopper.tags(4 * DAY)
+    assert "frequent_returner" in shopper.tags(2 * DAY + HOUR)
     for n in range(50):
         shopper.buys(5 * DAY + n, value=100)
     assert "frequent_returner" not in shopper.tags(6 * DAY)
+
+
+def test_cancels_orders() -> None:
+    shopper = Shopper()
+
+    def refunded(number: int, at: int, value: float = 30.0) -> bool:
+        name = {"transaction_id": f"order {number}"}
+        shopper.buys(number * DAY, **name)
+        shopper.does("refund", number * DAY + at, value=value, currency="USD", **name)
+        return "cancels_orders" in shopper.tags(number * DAY + at)
+
+    assert not refunded(0, HOUR, value=29.99)
+    assert not refunded(2, 25 * HOUR)
+    assert refunded(4, 24 * HOUR)
+    for number in range(6, 13):
+        shopper.buys(number * DAY)
+    assert "cancels_orders" in shopper.tags(12 * DAY)
+    shopper.buys(13 * DAY)
+    assert "cancels_orders" not in shopper.tags(13 * DAY)
 
 
 def test_interest_and_category_fan_carry_categories() -> None:
