@@ -64,7 +64,14 @@ def batch(rng: np.random.Generator, user: NDArray[np.intp], now: int) -> EventBa
     bought = rng.choice(
         [EVENT_TYPES.index("purchase")] * 9 + [EVENT_TYPES.index("refund")], purchases
     )
-    kinds = {"device": 3, "channel": 6, "country": 20, "city": 300, "item_category": 40}
+    kinds = {
+        "device": 3,
+        "channel": 6,
+        "country": 20,
+        "city": 300,
+        "item_category": 40,
+        "transaction_id": 2_000,
+    }
     columns = {
         name: texts(rng, n, name, kinds.get(name, 2_000), 0.9 if name in kinds else 0.3)
         for name in STRING_COLUMNS
