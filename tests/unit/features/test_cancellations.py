@@ -57,6 +57,10 @@ CASES: dict[str, tuple[list[Step], int]] = {
     "bought again": ([buy("a"), back("a"), buy("a", at=HOUR), back("a", at=2 * HOUR)], 2),
     "two of one number": ([buy("a"), buy("a"), back("a"), back("a"), back("a")], 2),
     "the one that it pays": ([buy("a"), buy("a", value=2_000), back("a")], 1),
+    "the latest of two": (
+        [buy("a"), buy("a", at=20 * HOUR), back("a", at=21 * HOUR), back("a", at=30 * HOUR)],
+        1,
+    ),
     "without a number": ([buy(None), back(None)], 0),
     "the empty number": ([buy(""), back("")], 0),
     "the fourth before it": ([buy(name) for name in "abcd"] + [back("a")], 1),
@@ -72,14 +76,17 @@ CASES: dict[str, tuple[list[Step], int]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("size", [1, 2, 100])
-def test_cancellations(name: str, size: int) -> None:
+@pytest.mark.parametrize("size", [1, 2, 1_000])
+@pytest.mark.parametrize("users", [1, 20])
+def test_cancellations(name: str, size: int, users: int) -> None:
+    """Whether events come one by one or together, alone or with those of others."""
     steps, expected = CASES[name]
     made = Shoppers(CANCELLATIONS)
-    happened = events(steps)
-    for start in range(0, len(happened), size):
-        made.fold(happened[start : start + size])
-    assert made.values(START)["f"] == expected
+    lives = [events(steps, f"user {user}") for user in range(users)]
+    happened = [event for moment in zip(*lives, strict=True) for event in moment]
+    for start in range(0, len(happened), size * users):
+        made.fold(happened[start : start + size * users])
+    assert {made.values(START, user)["f"] for user in made.users} == {expected}
 
 
 def test_a_cancellation_counts_in_the_pane_of_the_refund() -> None:
