@@ -45,10 +45,11 @@ class Feeder:
             self.ends[place] += 1
         self.sent += portion
 
-    async def keep_busy(self, committed: Callable[[], int], backlog: int = 3 * PORTION) -> None:
-        """Send for ever, so that always about `backlog` events wait; cancel it to end."""
-        while True:
+    async def keep_busy(
+        self, committed: Callable[[], int], stop: asyncio.Event, backlog: int = 3 * PORTION
+    ) -> None:
+        """Send until `stop`, so that always about `backlog` events wait."""
+        while not stop.is_set():
             if len(self.sent) - committed() < backlog:
-                # A portion that was begun is finished, so that what was sent stays known.
-                await asyncio.shield(asyncio.ensure_future(self.send()))
+                await self.send()
             await asyncio.sleep(0.02)

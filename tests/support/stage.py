@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -71,14 +70,14 @@ class Stage:
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[None]:
-        """Inside, there is always a backlog."""
-        feeding = asyncio.create_task(self.feeder.keep_busy(self.follower.committed))
+        """Inside, there is always a backlog; after it, what is left of that."""
+        stop = asyncio.Event()
+        feeding = asyncio.create_task(self.feeder.keep_busy(self.follower.committed, stop))
         try:
             yield
         finally:
-            feeding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await feeding
+            stop.set()
+            await feeding
 
     async def settle(self, seconds: float = 90.0) -> None:
         """Return when all that was sent is committed and no row is due."""

@@ -26,13 +26,14 @@ async def test_a_frozen_and_a_killed_broker_lose_nothing(
         worker = await on.started()
         async with on.busy():
             await on.follower.advance_each(100)
-            own_kafka.freeze()
-            await asyncio.sleep(FROZEN_S)
-            own_kafka.thaw()
+        own_kafka.freeze()
+        await asyncio.sleep(FROZEN_S)
+        own_kafka.thaw()
+        async with on.busy():
             await on.follower.advance_each(100)
-
-            own_kafka.kill()
-            await asyncio.to_thread(own_kafka.restart)
+        own_kafka.kill()
+        await asyncio.to_thread(own_kafka.restart)
+        async with on.busy():
             await on.follower.advance_each(100)
         await on.settle()
         await asyncio.to_thread(worker.wait_ready)

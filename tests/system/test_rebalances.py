@@ -45,6 +45,8 @@ async def test_partitions_leave_come_back_and_leave_for_good(
             assert set(restored(third)) == set(range(topics.partitions))
         await on.settle()
         assert await asyncio.to_thread(third.terminate) == 0
+        # Nobody had to start again for it.
+        assert not [worker for worker in (first, second, third) if "Ending:" in worker.text()]
         await on.verdict()
 
 
