@@ -33,6 +33,11 @@ BUY = event("purchase", NOON, value="10.00", items=lines(("shoes", "4.00", 2), (
 LATE = event("purchase", NOON - 3 * DAY, value=2.345, currency="EUR", coupon="C", items=[])
 BACK = event("refund", NOON + HOUR, value=4, items=lines(("shoes", "4.00", 1)))
 LOOKS = [event("view_item", NOON + i * 10 * 60_000, item_category=c) for i, c in enumerate("aab")]
+ORDER, OTHER = (event("purchase", NOON, value="10.00", transaction_id=t) for t in "ab")
+PART, FULL, AGAIN = (
+    event("refund", NOON + DAY, value=v, transaction_id="a") for v in ("9.99", 10, 10)
+)
+TOO_LATE = event("refund", NOON + DAY + 1000, value=10, transaction_id="b")
 PAUSED = event("view_item", NOON + 2 * HOUR, item_category="b", device="mobile")
 
 
@@ -58,6 +63,10 @@ PAUSED = event("view_item", NOON + 2 * HOUR, item_category="b", device="mobile")
         ({"tenure": "days"}, [BUY, LATE], NOON, 3),
         ({"active_days": "any", "window": "7d"}, [BUY, LATE, *LOOKS], NOON, 2),
         ({"sessions": "clicks", "window": "24h"}, [*LOOKS, PAUSED], NOON + DAY - 12 * HOUR, 2),
+        ({"cancellations": "purchases"}, [ORDER, OTHER, PART, FULL, AGAIN], NOON, 1),
+        ({"cancellations": "purchases"}, [OTHER, PART, TOO_LATE, BUY, BACK], NOON, 0),
+        ({"cancellations": "purchases"}, [ORDER, OTHER, OTHER, OTHER, OTHER, FULL], NOON, 1),
+        ({"cancellations": "purchases", "window": "1d"}, [ORDER, FULL], NOON + 2 * DAY, 0),
         ({"share": "view_item", "where": "mobile"}, [*LOOKS, PAUSED], NOON, 0.25),
         ({"share": "view_item", "where": "mobile"}, [], NOON, None),
         ({"share": "purchase", "where": "discounted"}, [BUY, LATE], NOON, 0.5),
