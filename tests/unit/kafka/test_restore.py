@@ -80,7 +80,9 @@ def consumer(monkeypatch):
 def rows(*users: str) -> list[tuple[bytes, bytes]]:
     profiles = Profiles(program())
     done = step(profiles, [records([click(user, n) for n, user in enumerate(users)]), []])
-    meta = Meta({"clicks": len(users), "purchases": 0}, profiles.time, "", len(profiles.dictionary), "")
+    meta = Meta(
+        {"clicks": len(users), "purchases": 0}, profiles.time, "", len(profiles.dictionary), ""
+    )
     return [encode_meta(meta), *done.outputs.rows]
 
 

@@ -9,7 +9,9 @@ from stream_app.kafka.states import TRANSITIONS, IllegalTransition, State, check
 
 
 def table() -> dict[State, set[State]]:
-    rows = [line.strip().strip("|").split("|") for line in states.__doc__.splitlines() if "|" in line]
+    rows = [
+        line.strip().strip("|").split("|") for line in states.__doc__.splitlines() if "|" in line
+    ]
     names = {state.value for state in State}
     return {
         State(cells[0].strip()): {State(c.strip()) for c in cells[1:] if c.strip() in names}
