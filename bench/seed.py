@@ -122,6 +122,8 @@ async def _write_meta(loader: Loader, lane: Lane, profiles: Profiles) -> None:
         time=profiles.time,
         layout=f"{profiles.program.layout.fingerprint:016x}",
         strings=len(profiles.dictionary),
+        # Without it the worker would take the rows for ones decided under another catalogue.
+        revision=profiles.program.catalogue.revision,
     )
     for number in range(PARTITIONS):
         await loader.append(lane.plan.changelog, number, *encode_meta(meta))
