@@ -28,7 +28,7 @@ from stream_app.kafka.partitions import Partitions
 from stream_app.kafka.restore import restore
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.service import WorkerService
-from stream_app.kafka.task import Surroundings
+from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.writer import TransactionWriter
 from stream_app.metrics import Metrics
 from stream_app.resolve import resolve

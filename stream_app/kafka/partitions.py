@@ -11,7 +11,8 @@ from faust.types import TP
 from stream_app.engine.catalogue import Program
 from stream_app.health import Health
 from stream_app.kafka.states import State
-from stream_app.kafka.task import PartitionTask, Surroundings
+from stream_app.kafka.surroundings import Surroundings
+from stream_app.kafka.task import PartitionTask
 from stream_app.kafka.transport import Fetched
 
 log = logging.getLogger(__name__)

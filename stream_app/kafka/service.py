@@ -19,7 +19,7 @@ from stream_app.health import Health
 from stream_app.http import HttpServer, PortTaken, make_app
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.partitions import Partitions
-from stream_app.kafka.task import Surroundings
+from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
 from stream_app.kafka.watchdog import Watchdog
 

@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
 from stream_app.domain.batch import TOPICS
-from stream_app.engine.catalogue import Program
-from stream_app.engine.changelog import Loader
 from stream_app.kafka import states
 from stream_app.kafka.bounds import check_bounds, first_offsets
 from stream_app.kafka.clock import CaughtUp
 from stream_app.kafka.errors import Fatal
-from stream_app.kafka.rounds import Clocks, Rounds, Writer
+from stream_app.kafka.rounds import Rounds
 from stream_app.kafka.states import State
-from stream_app.metrics import Metrics
-from stream_app.settings import Settings
+from stream_app.kafka.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
-
-
-class Inputs(Protocol):
-    """What a task needs of the consumer; `BatchingConsumer` has it."""
-
-    def open(self, tp: TP) -> None: ...
-    def close_partition(self, tp: TP) -> None: ...
-    async def seek(self, partition: TP, offset: int) -> None: ...
-    async def log_bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]: ...
-    async def reading(self, tp: TP) -> tuple[int, int | None, float]: ...
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What all tasks of a worker share; `fail` ends the process."""
-
-    settings: Settings
-    metrics: Metrics
-    inputs: Inputs
-    clocks: Clocks
-    program: Callable[[], Program]
-    new_writer: Callable[[int], Writer]
-    restore: Callable[[int, Program], Awaitable[Loader]]
-    fail: Callable[[BaseException], None]
 
 
 class PartitionTask:

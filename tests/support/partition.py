@@ -17,7 +17,8 @@ from support.clicks import CATALOGUE, START
 from stream_app.engine import Program, load_catalogue
 from stream_app.engine.changelog import Loader
 from stream_app.kafka.rounds import Clocks
-from stream_app.kafka.task import PartitionTask, Surroundings
+from stream_app.kafka.surroundings import Surroundings
+from stream_app.kafka.task import PartitionTask
 from stream_app.kafka.writer import Outgoing
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings

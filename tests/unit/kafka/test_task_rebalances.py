@@ -14,7 +14,8 @@ from stream_app.engine.catalogue import Program, load_catalogue
 from stream_app.engine.changelog import Loader, Meta, encode_meta
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.states import State
-from stream_app.kafka.task import PartitionTask, Surroundings
+from stream_app.kafka.surroundings import Surroundings
+from stream_app.kafka.task import PartitionTask
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 

@@ -1,0 +1,39 @@
+"""What the partition tasks of a worker stand on: each part can be a fake in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from faust.types import TP
+
+from stream_app.engine.catalogue import Program
+from stream_app.engine.changelog import Loader
+from stream_app.kafka.rounds import Clocks, Writer
+from stream_app.metrics import Metrics
+from stream_app.settings import Settings
+
+
+class Inputs(Protocol):
+    """What a task needs of the consumer; `BatchingConsumer` has it."""
+
+    def open(self, tp: TP) -> None: ...
+    def close_partition(self, tp: TP) -> None: ...
+    async def seek(self, partition: TP, offset: int) -> None: ...
+    async def log_bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]: ...
+    async def reading(self, tp: TP) -> tuple[int, int | None, float]: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all tasks of a worker share; `fail` ends the process."""
+
+    settings: Settings
+    metrics: Metrics
+    inputs: Inputs
+    clocks: Clocks
+    program: Callable[[], Program]
+    new_writer: Callable[[int], Writer]
+    restore: Callable[[int, Program], Awaitable[Loader]]
+    fail: Callable[[BaseException], None]
