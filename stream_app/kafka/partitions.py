@@ -36,8 +36,10 @@ class Partitions:
         self._leaving: set[asyncio.Task[None]] = set()
 
     def offer(self, fetched: Fetched) -> None:
-        """Hand a fetch to its task; one from an earlier generation is dropped."""
+        """Hand a fetch to its task; one from an earlier generation or seek is dropped."""
         task = self.tasks.get(fetched.tp.partition)
+        if fetched.era.over:
+            return
         if task is not None and fetched.generation == self._generation:
             task.offer(self._topics[fetched.tp.topic], fetched.records)
             if task.rounds is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import aiokafka
@@ -32,6 +32,13 @@ POLL_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
 
 
+class Era:
+    """The time of a partition from one seek to the next; then it is `over`."""
+
+    def __init__(self) -> None:
+        self.over = False
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """Records of one partition from one fetch, under the group generation that fetched them."""
@@ -39,6 +46,7 @@ class Fetched:
     tp: TP
     generation: int
     records: Sequence[ConsumerRecord]
+    era: Era = field(default_factory=Era)
 
 
 class FetchSchema(faust.Schema):
@@ -72,6 +80,9 @@ class BatchingConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._opened: set[TP] = set()
+        self._eras: dict[TP, Era] = {}
+        self._fetching: frozenset[TP] = frozenset()
+        self._fetch_over = asyncio.Event()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> BatchingConsumerThread:
@@ -93,14 +104,19 @@ class BatchingConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self.should_stop or fetcher.should_stop):
             records, _ = await self._wait_next_records(POLL_SECONDS)
-            generation = self.app.consumer_generation_id
-            for tp, fetched in (records or {}).items():
+            generation, eras = self.app.consumer_generation_id, dict(self._eras)
+            for kafka_tp, fetched in (records or {}).items():
                 if fetched and self.flow_active:
-                    message = self._to_fetch(TP(tp.topic, tp.partition), generation, fetched)
+                    tp = TP(kafka_tp.topic, kafka_tp.partition)
+                    message = self._to_fetch(tp, generation, fetched, eras.get(tp))
                     await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
     def _to_fetch(
-        self, tp: TP, generation: int, records: Sequence[ConsumerRecord]
+        self,
+        tp: TP,
+        generation: int,
+        records: Sequence[ConsumerRecord],
+        era: Era | None = None,
     ) -> ConsumerMessage:
         last = records[-1]
         return ConsumerMessage(
@@ -111,13 +127,39 @@ class BatchingConsumer(driver.Consumer):
             last.timestamp_type,
             (),
             None,
-            Fetched(tp, generation, records),
+            Fetched(tp, generation, records, era or Era()),
             None,
             None,
             None,
             tp,
             generation_id=generation,
         )
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        self._fetching = frozenset(active_partitions or ())
+        try:
+            return await super()._getmany(active_partitions, timeout)
+        finally:
+            self._fetching = frozenset()
+            self._fetch_over.set()
+            self._fetch_over.clear()
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """Go on at `offset` with a closed partition; what was fetched before is to be dropped.
+
+        A fetch that was begun before the partition was closed outlives a rebalance. It would move
+        the position past records that nobody takes, so its end is waited for.
+        """
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while partition in self._fetching:
+                await self._fetch_over.wait()
+        self._eras.pop(partition, Era()).over = True
+        self._eras[partition] = Era()
+        await self._thread.call_thread(self._seek_there, partition, offset)
+
+    async def _seek_there(self, partition: TP, offset: int) -> None:
+        # In the consumer's own thread: Faust's seek would race with its bookkeeping.
+        self._thread._ensure_consumer().seek(driver.ensure_aiokafka_TP(partition), offset)
 
     async def perform_seek(self) -> None:
         """Do nothing: a task seeks when it knows its next offsets from `\\0meta`."""
