@@ -49,12 +49,11 @@ class Rows:
         del self._bytes
         try:
             self._map.resize(capacity * self.size)
-        except (SystemError, OSError, ValueError):
-            # Where the system cannot remap (macOS), copy once.
+        except (BufferError, SystemError, OSError, ValueError):
+            # Somebody is reading at this moment, or the system cannot remap (macOS): copy once.
             old = self._map
             self._map = _mapping(capacity * self.size)
             self._map[: len(old)] = old[:]
-            old.close()
         self._bytes = self._view()
 
     def gather(self, slots: NDArray[np.intp], dtype: np.dtype[np.void]) -> NDArray[np.void]:

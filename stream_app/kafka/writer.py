@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_app.kafka.errors import Fatal
@@ -18,6 +19,11 @@ MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 #: The broker aborts a transaction left open for so long (ms), which bounds how long a dead owner's
 #: records hold up readers of committed data.
 TRANSACTION_TIMEOUT_MS: Final = 60_000
+
+#: After a commit the broker writes its markers, and refuses the next transaction until it has;
+#: aiokafka asks again after so long (s), by default 20 ms: most of a short round.
+RETRY_S: Final = 0.004
+sender.BACKOFF_OVERRIDE = RETRY_S
 
 
 class Outgoing(NamedTuple):
