@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     """Events that one transaction takes at most."""
     round_bytes: Bytes = 16_777_216
     """Bytes of events that one transaction takes at most."""
-    queue_records: Count = 100_000
+    queue_records: Count = 30_000
     """Events that wait in memory for one partition before fetching pauses."""
     queue_bytes: Bytes = 67_108_864
     """Bytes of events that wait in memory for one partition before fetching pauses."""

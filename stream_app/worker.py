@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import gc
 import signal
 from typing import Final
@@ -14,6 +16,9 @@ from stream_app.settings import Settings
 
 #: Net new containers before the collector looks at the youngest.
 _COLLECT_AFTER: Final = 100_000
+#: Of malloc.h: blocks from this size on are mapped, and given back as soon as they are freed.
+_M_MMAP_THRESHOLD: Final = -3
+_MMAP_FROM: Final = 1_048_576
 
 
 async def run_worker(settings: Settings) -> None:
@@ -27,6 +32,7 @@ async def run_worker(settings: Settings) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     _spare_the_collector()
+    _give_memory_back()
     app.finalize()
     starting = asyncio.create_task(app.start())
     stopping = asyncio.create_task(stop.wait())
@@ -52,6 +58,13 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
+
+
+def _give_memory_back() -> None:
+    # Rounds make blocks of megabytes and drop them. By default glibc learns to keep such blocks in
+    # its heap, where what is allocated beside them holds them for good.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM)
 
 
 def _end_on_failure(starting: asyncio.Task[None]) -> None:
