@@ -14,6 +14,7 @@ from typing import Any
 
 import faust
 from aiokafka.structs import TopicPartition
+from faust.app.base import BootStrategy
 from prometheus_client import CollectorRegistry
 
 from stream_app.agents import add_agents
@@ -38,9 +39,16 @@ _MAX_FETCH_BYTES = 4 * 1024 * 1024
 _DAY_MS = 86_400_000
 
 
+class NoPages(BootStrategy):
+    """Starts no web server, whatever `faust worker` sets: its pages show tables to whoever asks."""
+
+    enable_web = False
+
+
 class StreamApp(faust.App):
     """A Faust application whose inputs are folded by partition tasks."""
 
+    BootStrategy = NoPages
     worker: WorkerService
     partitions: Partitions
 

@@ -43,6 +43,11 @@ async def test_faust_serves_no_pages_and_keeps_no_copies(app):
     assert not app.producer_only
 
 
+async def test_not_even_the_command_line_of_faust_turns_its_pages_on(app):
+    app.conf.web_enabled = True
+    assert list(app.boot_strategy.web_server()) == []
+
+
 async def test_transport_and_store_are_ours(app):
     assert isinstance(app.transport, transport.Transport)
     assert [str(url) for url in app.conf.broker] == ["batching://a:1", "batching://b:2"]
