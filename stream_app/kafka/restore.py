@@ -36,14 +36,7 @@ async def restore(
     Calls `progress` whenever records were read. Raises Fatal when none is for `timeout_s`, Refusal
     for a changelog not to be trusted.
     """
-    consumer = AIOKafkaConsumer(
-        **connection,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=_FETCH_BYTES,
-        fetch_max_bytes=_FETCH_BYTES,
-    )
+    consumer = _new_consumer(connection)
     loader = Loader(program, changelog.partition, partitions)
     try:
         async with asyncio.timeout(timeout_s) as limit:
@@ -70,6 +63,17 @@ async def restore(
     finally:
         await consumer.stop()
     return loader
+
+
+def _new_consumer(connection: Mapping[str, Any]) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **connection,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=_FETCH_BYTES,
+        fetch_max_bytes=_FETCH_BYTES,
+    )
 
 
 async def _read(
