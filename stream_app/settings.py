@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     queue_bytes: Bytes = 67_108_864
     """Bytes of events that wait in memory for one partition before fetching pauses."""
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = "zstd"
-    """Compression of everything that is written. aiokafka's lz4 costs 14 times the time of zstd."""
+    """Compression of everything that is written. aiokafka packs lz4 at its slowest level."""
     accept_gaps: bool = False
     """For one start: go on although an input's retention deleted events unread."""
 
