@@ -101,7 +101,13 @@ class WorkerService:
         await self._ending_on_error(self._partitions.revoke())
 
     async def _on_assigned(self, app: faust.App, assigned: Iterable[TP], **kwargs: Any) -> None:
-        generation = self._app.consumer_generation_id
+        generation, settings = self._app.consumer_generation_id, self._around.settings
+        for topic in (settings.clicks_topic, settings.purchases_topic):
+            # Faust would wait in silence for an input that was deleted. A new start makes it or
+            # says that it has to be made, and refuses one that was made anew.
+            if not self._app.consumer.topic_partitions(topic):
+                self._around.fail(Fatal(f"input topic {topic} is gone: was it deleted?"))
+                return
         await self._ending_on_error(self._partitions.assign(assigned, generation))
 
     async def _ending_on_error(self, work: Any) -> None:

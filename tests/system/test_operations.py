@@ -277,7 +277,7 @@ async def recreate(servers: str, topic: str) -> None:
 @pytest.mark.parametrize("running", [True, False], ids=["while running", "between runs"])
 async def test_an_input_made_anew_is_refused(kafka, topics, run_worker, catalogue, running):
     servers = kafka.bootstrap_servers
-    worker = await asyncio.to_thread(run_worker, servers, topics, catalog=catalogue)
+    worker = await asyncio.to_thread(run_worker, servers, topics, catalog=catalogue, **SHORT)
     await send(servers, topics, 1, 2)
     await changed(servers, topics, len(USERS))
     if not running:

@@ -35,6 +35,10 @@ class FakeConsumer:
     def __init__(self) -> None:
         self.fetched_at: float | None = None
         self.published: list[dict[TP, int]] = []
+        self.topics = {"clicks": 4, "purchases": 4}
+
+    def topic_partitions(self, topic: str) -> int | None:
+        return self.topics.get(topic)
 
     def last_fetch_ms(self) -> float | None:
         return self.fetched_at
@@ -206,6 +210,14 @@ async def test_a_rebalance_is_passed_on_and_its_failure_ends_the_process(worker)
     worker.partitions.error = Fatal("did not drain")
     await app.on_partitions_revoked.handler(app, set())
     assert worker.failed == [worker.partitions.error]
+
+
+async def test_an_input_that_is_gone_ends_the_process(worker):
+    app = worker.app
+    del app.consumer.topics["purchases"]
+    await app.on_partitions_assigned.handler(app, set())
+    assert "purchases is gone" in str(worker.failed[0])
+    assert worker.partitions.told == []
 
 
 async def test_time_ticks_and_offsets_are_published_now_and_then(worker):
