@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from faust.types import TP
@@ -11,6 +11,7 @@ from faust.types import TP
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
 from stream_app.kafka.rounds import Clocks, Writer
+from stream_app.kafka.turns import Turns
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 
@@ -37,3 +38,4 @@ class Surroundings:
     new_writer: Callable[[int], Writer]
     restore: Callable[[int, Program], Awaitable[Loader]]
     fail: Callable[[BaseException], None]
+    turns: Turns = field(default_factory=Turns)

@@ -187,7 +187,10 @@ class PartitionTask:
         assert rounds is not None
         self._idle.clear()
         try:
-            while self.state is State.RUNNING and rounds.waiting:
+            while rounds.waiting:
+                await self._around.turns.next()
+                if self.state is not State.RUNNING:
+                    break
                 taken = rounds.take()
                 for gap in taken.gaps:
                     await self._refuse_loss(self.tps[gap.topic], gap.expected)

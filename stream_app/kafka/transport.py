@@ -104,12 +104,18 @@ class BatchingConsumer(driver.Consumer):
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self.should_stop or fetcher.should_stop):
             records, _ = await self._wait_next_records(POLL_SECONDS)
-            generation, eras = self.app.consumer_generation_id, dict(self._eras)
-            for kafka_tp, fetched in (records or {}).items():
-                if fetched and self.flow_active:
-                    tp = TP(kafka_tp.topic, kafka_tp.partition)
-                    message = self._to_fetch(tp, generation, fetched, eras.get(tp))
-                    await self.wait_first(self.callback(message), self.suspend_flow.wait())
+            if records and self.flow_active:
+                # All at once: one after the other, each would wait for folds in between.
+                delivered = asyncio.gather(*map(self.callback, self._messages(records)))
+                await self.wait_first(delivered, self.suspend_flow.wait())
+
+    def _messages(self, records: Mapping[Any, Sequence[ConsumerRecord]]) -> list[ConsumerMessage]:
+        generation = self.app.consumer_generation_id
+        tps = {TP(tp.topic, tp.partition): fetched for tp, fetched in records.items() if fetched}
+        return [
+            self._to_fetch(tp, generation, fetched, self._eras.get(tp))
+            for tp, fetched in tps.items()
+        ]
 
     def _to_fetch(
         self,
