@@ -104,8 +104,9 @@ class WorkerService:
         generation, settings = self._app.consumer_generation_id, self._around.settings
         for topic in (settings.clicks_topic, settings.purchases_topic):
             # Faust would wait in silence for an input that was deleted. A new start makes it or
-            # says that it has to be made, and refuses one that was made anew.
-            if not self._app.consumer.topic_partitions(topic):
+            # says that it has to be made, and refuses one that was made anew. Only the group's
+            # leader counts partitions: the others know nothing (None) or what was known once.
+            if self._app.consumer.topic_partitions(topic) == 0:
                 self._around.fail(Fatal(f"input topic {topic} is gone: was it deleted?"))
                 return
         await self._ending_on_error(self._partitions.assign(assigned, generation))

@@ -214,10 +214,18 @@ async def test_a_rebalance_is_passed_on_and_its_failure_ends_the_process(worker)
 
 async def test_an_input_that_is_gone_ends_the_process(worker):
     app = worker.app
-    del app.consumer.topics["purchases"]
+    app.consumer.topics["purchases"] = 0
     await app.on_partitions_assigned.handler(app, set())
     assert "purchases is gone" in str(worker.failed[0])
     assert worker.partitions.told == []
+
+
+async def test_who_does_not_lead_the_group_knows_of_no_input_and_goes_on(worker):
+    app = worker.app
+    app.consumer.topics.clear()
+    await app.on_partitions_assigned.handler(app, set())
+    assert worker.failed == []
+    assert worker.partitions.told == [("assign", set(), 3)]
 
 
 async def test_time_ticks_and_offsets_are_published_now_and_then(worker):
