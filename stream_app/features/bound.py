@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from stream_app.domain.batch import EventBatch
 from stream_app.domain.layout import Layout, Rows
-from stream_app.features.amounts import Amounts
 from stream_app.features.cancellations import Cancellations
 from stream_app.features.clocks import Clocks
 from stream_app.features.columns import elapsed_units, maker
@@ -24,6 +23,7 @@ from stream_app.features.latest import LatestTexts
 from stream_app.features.localtime import LocalTime
 from stream_app.features.marks import Marks
 from stream_app.features.rings import Geometry, Reader
+from stream_app.features.selection import Selection, levels
 from stream_app.features.sessions import Sessions
 from stream_app.features.slots import SlotTexts
 from stream_app.features.storage import (
@@ -37,7 +37,7 @@ from stream_app.features.storage import (
 )
 from stream_app.features.units import NO_TYPE, Frame
 from stream_app.features.values import Values
-from stream_app.features.where import Conditions, Selection, condition
+from stream_app.features.where import Conditions
 
 if TYPE_CHECKING:
     from stream_app.features.compile import Features
@@ -61,26 +61,17 @@ class BoundFeatures:
         rings = {s: w for s, w in storages.items() if isinstance(s, Ring)}
         registers = {s: w for s, w in storages.items() if isinstance(s, Registers)}
         self._geometry = Geometry(layout, rings)
-        self._expressions = {
-            source.where: condition(source.where)
-            for source in (storage.source for storage in storages)
-            if source.where
-        }
+        self._sources = levels(storage.source for storage in storages)
         self._conditions = Conditions(
             LocalTime(settings.timezone), settings.night, self._minor_per_major
         )
-        lengths = self._geometry.lengths
         self._ids = Ids(layout)
         self._clocks = Clocks(layout, self._geometry.blocks, _limits(layout, registers))
         ends = [s for s in storages if isinstance(s, SessionEnd)]
         self._sessions = Sessions(layout, ends, settings.session_gap_ms)
         self._cancellations = Cancellations([s for s in storages if isinstance(s, Bought)])
-        self._marks = Marks(layout, lengths)
-        self._adders = (
-            Amounts(layout, lengths, "sum"),
-            Amounts(layout, lengths, "max"),
-            DistinctTexts(layout, {one: max(windows) for one, windows in registers.items()}),
-        )
+        self._marks = Marks(layout, self._geometry.lengths, self._sources)
+        self._distinct = DistinctTexts(layout, {one: max(w) for one, w in registers.items()})
         self._updaters = _text_updaters(layout, storages)
         self._makers = {
             name: maker(declaration, self._minor_per_major)
@@ -108,12 +99,11 @@ class BoundFeatures:
         frame = Frame(batch, index, types, strings)
         _see(rows, index[live], batch.at[live])
         panes = self._clocks.advance(rows, index, batch.at, live)
-        selection = Selection(frame, self._conditions, self._expressions)
+        selection = Selection(frame, self._conditions, self._sources)
         starts = self._sessions.starts(rows, frame, selection)
         cancels = self._cancellations.find(rows, frame, selection)
         self._marks.add(rows, frame, panes, selection, starts | cancels)
-        for adder in self._adders:
-            adder.add(rows, frame, panes, selection)
+        self._distinct.add(rows, frame, panes, selection)
         for updater in self._updaters:
             updater.update(rows, frame, selection)
         return Folded(duplicates)

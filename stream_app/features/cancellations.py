@@ -17,10 +17,10 @@ from stream_app.domain.columns import hashes
 from stream_app.domain.layout import Rows
 from stream_app.features.marks import Told
 from stream_app.features.runs import Runs
+from stream_app.features.selection import Selection
 from stream_app.features.selectors import Source
 from stream_app.features.storage import KEPT, PURCHASE_PARTS, Bought
 from stream_app.features.units import Frame
-from stream_app.features.where import Selection
 
 #: The latest that a cancellation may come after its purchase.
 WITHIN_SECONDS: Final = 24 * 3_600

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.storage import EMPTY
+from stream_app.features.units import Events
 from stream_app.features.windows import ALL, NO_PANE, PANE_MS, PANE_NAMES
+
+#: Pane widths in ms, as a column.
+_WIDTHS: Final = np.array(PANE_MS)[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +30,20 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Panes:
-    """Per pane width: the pane of each event, and its age against its row's clock (>= 0)."""
+    """The pane of each event, and its age against its row's clock (>= 0), both (pane widths, n);
+    of ALL, and of widths that no ring has, the age is 0."""
 
-    number: Mapping[int, NDArray[np.int64]]
-    age: Mapping[int, NDArray[np.int64]]
+    number: NDArray[np.int64]
+    age: NDArray[np.int64]
 
     def buckets(
-        self, pane: int, length: int, events: NDArray[np.intp] | slice
-    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        """Buckets of events in a ring, and which are young enough for it (None: all are)."""
-        if pane == ALL:
-            return np.zeros(len(self.number[ALL][events]), np.int64), None
-        age = self.age[pane][events]
-        young = age < length
-        return self.number[pane][events] % length, None if young.all() else young
+        self, panes: Sequence[int], lengths: NDArray[np.int64], units: Events
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Buckets of units in some rings (`lengths` a column), and which are young enough."""
+        number, age = self.number[panes], self.age[panes]
+        if units.event is not None:
+            number, age = number[:, units.event], age[:, units.event]
+        return number % lengths, age < lengths
 
 
 class Clocks:
@@ -63,25 +67,25 @@ class Clocks:
         live: NDArray[np.intp] | slice,
     ) -> Panes:
         """Advance to the latest pane of the `live` events."""
-        numbers, ages = {ALL: np.zeros(len(at), np.int64)}, {}
+        number = at // _WIDTHS
+        age = np.zeros_like(number)
         for pane in self._panes:
-            number = at // PANE_MS[pane]
-            ages[pane] = self._advance(rows, pane, row, number, live)[row] - number
-            numbers[pane] = number
-        return Panes(numbers, ages)
+            clock = rows[f"clock:{PANE_NAMES[pane]}"]
+            age[pane] = clock[row] - number[pane]
+            # Most batches are of the pane that their rows are in already.
+            if (age[pane, live] < 0).any():
+                age[pane] = (
+                    self._advance(rows, pane, row[live], number[pane, live])[row] - number[pane]
+                )
+        return Panes(number, age)
 
     def _advance(
-        self,
-        rows: Rows,
-        pane: int,
-        row: NDArray[np.intp],
-        number: NDArray[np.int64],
-        live: NDArray[np.intp] | slice,
+        self, rows: Rows, pane: int, row: NDArray[np.intp], number: NDArray[np.int64]
     ) -> NDArray[np.int64]:
         clock = rows[f"clock:{PANE_NAMES[pane]}"]
         old = clock.astype(np.int64)
         new = old.copy()
-        np.maximum.at(new, row[live], number[live])
+        np.maximum.at(new, row, number)
         moved = ((new > old) & (old != NO_PANE)).nonzero()[0]
         if len(moved):
             for block in self._blocks:

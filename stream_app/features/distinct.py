@@ -17,9 +17,9 @@ from stream_app.domain.batch import Strings
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.clocks import Panes
 from stream_app.features.rings import clock_of
+from stream_app.features.selection import Selection
 from stream_app.features.storage import EMPTY, REGISTERS, Registers
 from stream_app.features.units import Events, Frame
-from stream_app.features.where import Selection
 from stream_app.features.windows import ALL, PANE_MS
 
 #: MurmurHash3's finalizer spreads the bits of a CRC; the top six bits pick the register.

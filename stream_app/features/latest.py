@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout, Rows
+from stream_app.features.selection import Selection
 from stream_app.features.selectors import Source
 from stream_app.features.storage import Latest
 from stream_app.features.units import Frame
-from stream_app.features.where import Selection
 
 
 class LatestTexts:

@@ -1,7 +1,8 @@
-"""Counting events, and keeping the latest: all rings of a row in one pass over a batch."""
+"""Counts, sums, maxima and latest times: all rings of a row in one pass over a batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -9,114 +10,120 @@ from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.clocks import Panes
+from stream_app.features.selection import Level, Selection
 from stream_app.features.selectors import Source
 from stream_app.features.storage import DTYPES, Ring
-from stream_app.features.units import TYPE_TABLE_SIZE, Frame
-from stream_app.features.where import Selection, type_table
+from stream_app.features.units import Events, Frame
 
-#: Groups in the order of the rings in the matrix.
-_GROUPS: Final = ("count", "total", "peak")
 #: Kinds of rings that do not count all of their source.
 _TOLD: Final = ("session", "cancellation")
-#: Added to a place, it stays far below 0: the event is older than the ring.
-_DEAD: Final = -(1 << 60)
 
 #: Events that other state tells of, by kind of ring and source.
 Told = dict[tuple[str, Source], NDArray[np.intp]]
 
 
 class Marks:
-    """Counting and since rings: a matrix (rings, events) of marks, then one add a dtype."""
+    """All rings. A pane's sum has room for nine million greatest amounts."""
 
-    def __init__(self, layout: Layout, rings: dict[Ring, int]) -> None:
-        """`rings`: each with its length in panes."""
-        chosen = [ring for ring in rings if ring.kind not in ("sum", "max")]
-        self._rings = sorted(chosen, key=lambda ring: _GROUPS.index(ring.group))
-        n = len(self._rings)
-        self._table = np.zeros((n, TYPE_TABLE_SIZE), np.bool_)
-        self._special: list[tuple[int, Ring]] = []
-        self._by_line: list[tuple[int, Ring]] = []
-        for i, ring in enumerate(self._rings):
-            if ring.source.by_item:
-                self._by_line.append((i, ring))
-            elif ring.kind in _TOLD or ring.source.where or ring.source.field:
-                self._special.append((i, ring))
-            else:
-                self._table[i] = type_table(ring.source.types)
-        groups = [ring.group for ring in self._rings]
-        self._edges = {g: (groups.index(g), n - groups[::-1].index(g)) for g in set(groups)}
-        self._shapes = list(dict.fromkeys(_shape(ring, rings) for ring in self._rings))
-        shape_of = [self._shapes.index(_shape(ring, rings)) for ring in self._rings]
-        self._shape = np.array(shape_of, np.int64)
-        self._strides = [layout.size // np.dtype(DTYPES[g]).itemsize for g, _, _ in self._shapes]
-        self._offset = np.array(
-            [layout.offsets[r.name] // np.dtype(DTYPES[r.group]).itemsize for r in self._rings],
-            np.int64,
-        )
-
-    def add(self, rows: Rows, frame: Frame, panes: Panes, selection: Selection, told: Told) -> None:
-        """Mark a batch; `told`: the events that start a session, or cancel an order."""
-        if not self._rings:
-            return
-        n = len(frame.row)
-        hits = self._matrix(frame, selection, told).ravel().nonzero()[0]
-        edges = hits.searchsorted(np.arange(len(self._rings) + 1) * n)
-        counts = edges[1:] - edges[:-1]
-        places, dead = self._places(frame, panes)
-        # A hit is ring * n + event; to find its place, the ring's shape takes the ring's part.
-        shift = (self._shape - np.arange(len(self._rings))) * n
-        index = places.ravel()[hits + shift.repeat(counts)] + self._offset.repeat(counts)
-        for group, (first, last) in self._edges.items():
-            part = slice(edges[first], edges[last])
-            cells = rows.view(DTYPES[group])
-            if group == "peak":
-                np.maximum.at(cells, index[part], frame.at[hits[part] % n])
-                continue
-            found = np.concatenate((index[part], *self._lines(group, frame, selection, places)))
-            _add(cells, found[found >= 0] if dead else found, frame.most_units)
-
-    def _matrix(self, frame: Frame, selection: Selection, told: Told) -> NDArray[np.bool_]:
-        """Which ring each event is for, (rings, events)."""
-        marks = self._table[:, frame.events.type]
-        for i, ring in self._special:
-            if ring.kind in _TOLD:
-                marks[i, told[ring.kind, ring.source]] = True
-            else:
-                marks[i, selection.positions(ring.source)] = True
-        return marks
-
-    def _lines(
-        self, group: str, frame: Frame, selection: Selection, places: NDArray[np.int64]
-    ) -> list[NDArray[np.int64]]:
-        """Flat places of what is counted line by line: an event may count more than once."""
-        return [
-            places[self._shape[i], frame.items.events(selection.positions(ring.source))]
-            + self._offset[i]
-            for i, ring in self._by_line
-            if ring.group == group
+    def __init__(
+        self, layout: Layout, lengths: dict[Ring, int], sources: tuple[Level, Level]
+    ) -> None:
+        """`lengths`: of each ring, in panes."""
+        self._levels = [
+            (by_item, _Rings(layout, lengths, chosen, sources[by_item].number))
+            for by_item in (False, True)
+            if (chosen := [ring for ring in lengths if ring.source.by_item == by_item])
         ]
 
-    def _places(self, frame: Frame, panes: Panes) -> tuple[NDArray[np.int64], bool]:
-        """Per shape and event the flat place of its bucket, less the ring's own offset."""
-        places = np.empty((len(self._shapes), len(frame.row)), np.int64)
-        dead = False
-        for i, (_, pane, length) in enumerate(self._shapes):
-            bucket, young = panes.buckets(pane, length, slice(None))
-            places[i] = frame.row * self._strides[i] + bucket
-            if young is not None:
-                places[i, ~young] = _DEAD
-                dead = True
-        return places, dead
+    def add(self, rows: Rows, frame: Frame, panes: Panes, selection: Selection, told: Told) -> None:
+        """Add a batch; `told`: the events that start a session, or cancel an order."""
+        for by_item, rings in self._levels:
+            marks = rings.marks(selection.matrix(by_item), told)
+            rings.add(rows, frame.level(by_item), panes, marks, frame.most_units)
 
 
-def _shape(ring: Ring, rings: dict[Ring, int]) -> tuple[str, int, int]:
-    return ring.group, ring.pane, rings[ring]
+class _Rings:
+    """The rings of a level: a matrix (rings, units) of marks, then one add a group.
+
+    The place of a mark is that of the ring's shape (group, pane, length), plus the ring's offset.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        lengths: dict[Ring, int],
+        chosen: Sequence[Ring],
+        number: dict[Source, int],
+    ) -> None:
+        rings = sorted(chosen, key=lambda ring: tuple(DTYPES).index(ring.group))
+        sizes = [np.dtype(DTYPES[ring.group]).itemsize for ring in rings]
+        self._count = np.arange(len(rings))
+        self._source = np.array([number[ring.source] for ring in rings])
+        self._told = [
+            (i, (ring.kind, ring.source)) for i, ring in enumerate(rings) if ring.kind in _TOLD
+        ]
+        groups = [ring.group for ring in rings]
+        self._edges = [
+            (group, groups.index(group), groups.index(group) + groups.count(group))
+            for group in dict.fromkeys(groups)
+        ]
+        shapes = [(ring.group, ring.pane, lengths[ring]) for ring in rings]
+        distinct = list(dict.fromkeys(shapes))
+        self._shape = np.array([distinct.index(shape) for shape in shapes])
+        strides = [layout.size // np.dtype(DTYPES[group]).itemsize for group, _, _ in distinct]
+        self._stride = np.array(strides)[:, None]
+        times = list(dict.fromkeys((pane, length) for _, pane, length in distinct))
+        self._time = [times.index((pane, length)) for _, pane, length in distinct]
+        self._pane = [pane for pane, _ in times]
+        self._length = np.array([length for _, length in times])[:, None]
+        self._offset = np.array(
+            [layout.offsets[ring.name] // size for ring, size in zip(rings, sizes, strict=True)]
+        )
+        # What is added or compared: a field of the units, or ("") their time.
+        fields = [ring.source.field if ring.kind in ("sum", "max") else "" for ring in rings]
+        self._fields = list(dict.fromkeys(fields))
+        self._field = np.array([self._fields.index(field) for field in fields])
+
+    def marks(self, matrix: NDArray[np.bool_], told: Told) -> NDArray[np.bool_]:
+        """Which ring each unit is for, (rings, units)."""
+        marks: NDArray[np.bool_] = matrix[self._source]
+        for i, key in self._told:
+            marks[i] = False
+            marks[i, told[key]] = True
+        return marks
+
+    def add(
+        self, rows: Rows, units: Events, panes: Panes, marks: NDArray[np.bool_], most: int
+    ) -> None:
+        """Add marked units to the rings; no row has more than `most` of them."""
+        n = len(units)
+        bucket, young = panes.buckets(self._pane, self._length, units)
+        if not young.all():
+            marks &= young[self._time][self._shape]
+        places = units.row * self._stride + bucket[self._time]
+        hits = marks.ravel().nonzero()[0]
+        edges = hits.searchsorted(np.arange(len(marks) + 1) * n)
+        # A hit is ring * n + unit.
+        ring = self._count.repeat(edges[1:] - edges[:-1])
+        index = places.ravel()[hits + ((self._shape - self._count) * n)[ring]] + self._offset[ring]
+        values: NDArray[Any] | None = None
+        for group, first, last in self._edges:
+            part = slice(edges[first], edges[last])
+            if part.start == part.stop:
+                continue
+            cells = rows.view(DTYPES[group])
+            if group in ("count", "total"):
+                _count(cells, index[part], most)
+                continue
+            if values is None:
+                values = np.array([units.number(f) if f else units.at for f in self._fields])
+            shift = ((self._field - self._count) * n)[ring[part]]
+            operation: Any = np.add if group == "sum" else np.maximum
+            operation.at(cells, index[part], values.ravel()[hits[part] + shift])
 
 
-def _add(cells: NDArray[Any], index: NDArray[np.int64], most: int) -> None:
+def _count(cells: NDArray[Any], index: NDArray[np.int64], most: int) -> None:
     """Add 1 at each index, up to the dtype's limit; no cell is named more than `most` times."""
-    if not len(index):
-        return
     limit = int(np.iinfo(cells.dtype).max)
     if int(cells[index].max()) + most <= limit:
         np.add.at(cells, index, cells.dtype.type(1))

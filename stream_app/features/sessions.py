@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.marks import Told
 from stream_app.features.runs import Runs
+from stream_app.features.selection import Selection
 from stream_app.features.storage import SessionEnd
 from stream_app.features.units import Frame
-from stream_app.features.where import Selection
 
 #: Lifts each run above the ones before it, so that one running maximum serves them all. Greater
 #: than any event time (year 2527), and 2^18 of it fit in 63 bits.

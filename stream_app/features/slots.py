@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout, Rows
 from stream_app.features.admission import Texts, enter
+from stream_app.features.selection import Selection
 from stream_app.features.storage import Slots
 from stream_app.features.units import Frame
-from stream_app.features.where import Selection
 
 _SPAN: Final = 256
 

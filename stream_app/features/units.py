@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,24 @@ NO_TYPE: Final = 255
 TYPE_TABLE_SIZE: Final = 256
 
 
+Number = TypeVar("Number", bound=np.generic)
+
+
 class Events:
-    """A unit an event. `event` is None: position and event are the same."""
+    """A unit an event: `row` (n,) is the row it is for. `event` is None: position and event are
+    the same."""
 
     event: NDArray[np.intp] | None = None
 
-    def __init__(self, batch: EventBatch, types: NDArray[np.uint8], strings: Dictionary) -> None:
+    def __init__(
+        self,
+        batch: EventBatch,
+        row: NDArray[np.intp],
+        types: NDArray[np.uint8],
+        strings: Dictionary,
+    ) -> None:
         self.batch = batch
+        self.row = row
         self.type = types
         self._strings = strings
 
@@ -33,6 +44,15 @@ class Events:
     def events(self, positions: NDArray[np.intp]) -> NDArray[np.intp]:
         """The events that units belong to."""
         return positions if self.event is None else self.event[positions]
+
+    def of_events(self, column: NDArray[Number]) -> NDArray[Number]:
+        """A column with an entry an event as one with an entry a unit."""
+        return column if self.event is None else column[self.event]
+
+    @property
+    def at(self) -> NDArray[np.int64]:
+        """Event time in epoch ms."""
+        return self.of_events(self.batch.at)
 
     def number(self, field: str) -> NDArray[np.int64]:
         """Amounts in minor units, quantity in pieces; MISSING where absent."""
@@ -74,7 +94,7 @@ class Items(Events):
         owner: NDArray[np.intp] = clicks
         if lines is not None:
             owner = np.concatenate((clicks, lines.event.astype(np.intp)))
-        super().__init__(batch, events.type[owner], strings)
+        super().__init__(batch, events.row[owner], events.type[owner], strings)
         self.event = owner
         self._numbers: dict[str, NDArray[np.int64]] = {}
         self._texts: dict[str, Strings] = {}
@@ -122,12 +142,16 @@ class Frame:
         self.batch = batch
         self.row = row
         self.at = batch.at
-        self.events = Events(batch, types, strings)
+        self.events = Events(batch, row, types, strings)
         self._strings = strings
 
     @cached_property
     def items(self) -> Items:
         return Items(self.events, self._strings)
+
+    def level(self, by_item: bool) -> Events:
+        """The units at one of the two levels."""
+        return self.items if by_item else self.events
 
     @cached_property
     def most_units(self) -> int:

@@ -1,4 +1,4 @@
-"""Conditions on events (`where`): which columns they may name, and how they are evaluated."""
+"""Conditions on events (`where`): which columns they may name, and what those hold."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from stream_app.domain.batch import MISSING
 from stream_app.domain.expression import Expression, parse
 from stream_app.features.localtime import LocalTime, hour_of, weekday_of
 from stream_app.features.selectors import (
-    GROUPS,
-    ITEM_FIELDS,
     MONEY_FIELDS,
     NUMBER_FIELDS,
     TEXT_FIELDS,
-    Source,
 )
-from stream_app.features.units import TYPE_TABLE_SIZE, Events, Frame
+from stream_app.features.units import TYPE_TABLE_SIZE, Events
 
 CLOCK_WORDS: Final = ("hour", "weekday", "night", "weekend")
 WORDS: Final = (*CLOCK_WORDS, "mobile", "discounted")
@@ -57,124 +54,64 @@ def columns_of(expression: Expression) -> set[str]:
     return names
 
 
-class Selection:
-    """Positions of the units that a source takes from a batch, each worked out once."""
+class EventColumns(dict[str, Any]):
+    """Columns of a level's units as expressions read them: text, or float64 with NaN."""
 
-    def __init__(
-        self, frame: Frame, conditions: Conditions, expressions: Mapping[str, Expression]
-    ) -> None:
-        self._frame = frame
-        self._conditions = conditions
-        self._expressions = expressions
-        self._done: dict[Source, NDArray[np.intp]] = {}
-        self._local: NDArray[np.int64] | None = None
-
-    def units(self, source: Source) -> Events:
-        """The level that a source counts at."""
-        return self._frame.items if source.by_item else self._frame.events
-
-    def positions(self, source: Source) -> NDArray[np.intp]:
-        """Positions of a source's units at its level, ascending."""
-        if source not in self._done:
-            self._done[source] = self._select(source)
-        return self._done[source]
-
-    def _select(self, source: Source) -> NDArray[np.intp]:
-        units = self.units(source)
-        mask = type_table(source.types)[units.type]
-        if source.field:
-            mask &= units.present(source.field)
-        if not source.where:
-            return mask.nonzero()[0]
-        expression = self._expressions[source.where]
-        if not source.by_item and self._reads_lines(source, expression):
-            return self._by_any_line(source, expression)
-        return self._true(expression, units, mask.nonzero()[0])
-
-    def _reads_lines(self, source: Source, expression: Expression) -> bool:
-        purchases = set(GROUPS["purchases"])
-        return bool(expression.names & ITEM_FIELDS and purchases.intersection(source.types))
-
-    def _by_any_line(self, source: Source, expression: Expression) -> NDArray[np.intp]:
-        items = self._frame.items
-        candidates = np.flatnonzero(type_table(source.types)[items.type])
-        if source.field:
-            candidates = candidates[items.present(source.field)[candidates]]
-        matching = np.zeros(len(self._frame.events), np.bool_)
-        matching[items.events(self._true(expression, items, candidates))] = True
-        return np.flatnonzero(matching)
-
-    def _true(
-        self, expression: Expression, units: Events, positions: NDArray[np.intp]
-    ) -> NDArray[np.intp]:
-        if not len(positions):
-            return positions
-        columns = _Columns(units, positions, self._conditions, self._local_ms)
-        environment = {name: columns.column(name) for name in expression.names}
-        return positions[expression.true(environment)]
-
-    def _local_ms(self) -> NDArray[np.int64]:
-        """Local time of all events, once a batch."""
-        if self._local is None:
-            batch = self._frame.batch
-            self._local = self._conditions.local_time.local_ms(batch.at, batch.utc_offset)
-        return self._local
-
-
-class _Columns:
-    """Columns of some units as an expression reads them: text, or float64 with NaN."""
-
-    def __init__(
-        self,
-        units: Events,
-        positions: NDArray[np.intp],
-        conditions: Conditions,
-        local_ms: Callable[[], NDArray[np.int64]],
-    ) -> None:
+    def __init__(self, units: Events, conditions: Conditions) -> None:
         self._units = units
-        self._positions = positions
         self._conditions = conditions
-        self._local_of_events = local_ms
-        self._words: Mapping[str, Callable[[], NDArray[Any]]] = {
-            "hour": lambda: hour_of(self._local_ms()),
-            "weekday": lambda: weekday_of(self._local_ms()),
-            "night": self._night,
-            "weekend": lambda: weekday_of(self._local_ms()) >= 5,
-            "mobile": self._mobile,
-            "discounted": self._discounted,
-        }
 
-    def column(self, name: str) -> Any:
-        if name in self._words:
-            return self._words[name]().astype(np.float64)
+    def __missing__(self, name: str) -> Any:
+        self[name] = self._column(name)
+        return self[name]
+
+    def _column(self, name: str) -> Any:
+        if name in TEXT_FIELDS:
+            return self._units.text(name)
         if name in NUMBER_FIELDS:
-            return self._number(name)
-        text = self._units.text(name)
-        return type(text)(text.codes[self._positions], text.values)
+            minor = self._units.number(name)
+            scale = self._conditions.minor_per_major if name in MONEY_FIELDS else 1.0
+            return np.where(minor == MISSING, np.nan, minor / scale)
+        return _WORDS[name](self).astype(np.float64)
 
-    def _number(self, name: str) -> NDArray[np.float64]:
-        minor = self._units.number(name)[self._positions]
-        scale = self._conditions.minor_per_major if name in MONEY_FIELDS else 1.0
-        return np.where(minor == MISSING, np.nan, minor / scale)
+    def _hour(self) -> NDArray[np.int64]:
+        return hour_of(self._local_ms())
 
-    def _local_ms(self) -> NDArray[np.int64]:
-        return self._local_of_events()[self._units.events(self._positions)]
+    def _weekday(self) -> NDArray[np.int64]:
+        return weekday_of(self._local_ms())
 
     def _night(self) -> NDArray[np.bool_]:
         begin, end = self._conditions.night
-        hour = hour_of(self._local_ms())
+        hour = self._hour()
         if begin <= end:
             return (hour >= begin) & (hour < end)
         return (hour >= begin) | (hour < end)
 
+    def _weekend(self) -> NDArray[np.bool_]:
+        return self._weekday() >= 5
+
     def _mobile(self) -> NDArray[np.bool_]:
         text = self._units.text("device")
         table = np.array([value in MOBILE_DEVICES for value in text.values] + [False], np.bool_)
-        return table[text.codes[self._positions]]
+        return table[text.codes]
 
     def _discounted(self) -> NDArray[np.bool_]:
-        coupon = self._units.text("coupon").codes[self._positions] >= 0
-        return coupon | (self._units.number("discount")[self._positions] > 0)
+        return self._units.present("coupon") | (self._units.number("discount") > 0)
+
+    def _local_ms(self) -> NDArray[np.int64]:
+        """Local time, once a level."""
+        if self._local is None:
+            batch = self._units.batch
+            local = self._conditions.local_time.local_ms(batch.at, batch.utc_offset)
+            self._local = self._units.of_events(local)
+        return self._local
+
+    _local: NDArray[np.int64] | None = None
+
+
+_WORDS: Final[Mapping[str, Callable[[EventColumns], NDArray[Any]]]] = {
+    word: getattr(EventColumns, f"_{word}") for word in WORDS
+}
 
 
 @lru_cache(maxsize=4_096)
