@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
@@ -87,7 +87,7 @@ async def _read(
     # offsets too: the position passes them although no record is returned for them.
     end = (await consumer.end_offsets([changelog]))[changelog]
     await consumer.seek_to_beginning(changelog)
-    consumer._fetcher._records = _PairsOnly()
+    _take_pairs(consumer, changelog)
     while await consumer.position(changelog) < end:
         fetched = await consumer.getmany(
             changelog, timeout_ms=_POLL_MS, max_records=_RECORDS_AT_ONCE
@@ -95,6 +95,24 @@ async def _read(
         for pairs in fetched.values():
             loader.add(pairs)
             moved()
+
+
+def _take_pairs(consumer: AIOKafkaConsumer, changelog: TopicPartition) -> None:
+    """Have the consumer's fetches come out as pairs.
+
+    Raises RuntimeError where aiokafka is not inside as it was: a name that is not there any more
+    would be set without effect, and in its background task an error would be met by nobody.
+    """
+    sample = FetchResult(changelog, assignment=None, partition_records=None, backoff=0)
+    for owner, name in (
+        (consumer, "_fetcher"),
+        (getattr(consumer, "_fetcher", None), "_records"),
+        (sample, "_partition_records"),
+        (PartitionRecords, "_consumer_record"),
+    ):
+        if not hasattr(owner, name):
+            raise RuntimeError(f"this aiokafka has no {name}; use a version from the lock file")
+    consumer._fetcher._records = _PairsOnly()
 
 
 class _PairsOnly(OrderedDict[TopicPartition, Any]):
