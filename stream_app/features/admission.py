@@ -1,8 +1,9 @@
 """Who gets one of a user's few slots: newcomers take the free ones, then that of the lightest.
 
-Codes uint16 and weights float64 are (cells, slots) and change in place; a free slot has code 0
-and no weight. Of equally light slots the first is taken: slots fill in log order, whereas codes
-depend on which texts of other users and fields came before.
+Codes uint16 and weights float64 are (rows, features, slots) or (cells, slots), where a cell is a
+row and a feature, and change in place; a free slot has code 0 and no weight. Of equally light slots
+the first is taken: slots fill in log order, whereas codes depend on which texts of other users and
+fields came before.
 """
 
 from __future__ import annotations
@@ -25,26 +26,55 @@ _FEW: Final = 64
 
 @dataclass(slots=True)
 class Texts:
-    """Texts of a batch in log order: the cell (row and feature) each is for, and its weight."""
+    """Texts of a batch in log order: the row and the feature's number, the code, its weight."""
+
+    row: NDArray[np.intp]
+    number: NDArray[np.intp]
+    code: NDArray[np.uint16]
+    weight: NDArray[np.float64]
+
+    def only(self, which: slice) -> Texts:
+        return Texts(self.row[which], self.number[which], self.code[which], self.weight[which])
+
+
+@dataclass(slots=True)
+class _Units:
+    """Texts by cell."""
 
     cell: NDArray[np.intp]
     code: NDArray[np.uint16]
-    at: NDArray[np.int64]
     weight: NDArray[np.float64]
 
-    def only(self, which: NDArray[Any]) -> Texts:
-        return Texts(self.cell[which], self.code[which], self.at[which], self.weight[which])
+    def only(self, which: NDArray[Any]) -> _Units:
+        return _Units(self.cell[which], self.code[which], self.weight[which])
 
 
-def enter(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: Texts) -> None:
+def enter(codes: NDArray[np.uint16], weights: NDArray[np.float64], texts: Texts) -> None:
     """Enter texts; the result is that of entering them one by one."""
-    if len(units.cell) <= _FEW:
-        _in_order(codes, weights, units)
-    else:
-        _enter_all(codes, weights, units)
+    if len(texts.row) <= _FEW:
+        columns = (texts.row, texts.number, texts.code, texts.weight)
+        for row, number, code, weight in zip(*(one.tolist() for one in columns), strict=True):
+            _enter_one(codes[row, number], weights[row, number], code, weight)
+        return
+    slots = codes.shape[-1]
+    units = _Units(texts.row * codes.shape[1] + texts.number, texts.code, texts.weight)
+    flat_codes, flat_weights = codes.copy().reshape(-1, slots), weights.copy().reshape(-1, slots)
+    _enter_all(flat_codes, flat_weights, units)
+    codes[...], weights[...] = flat_codes.reshape(codes.shape), flat_weights.reshape(weights.shape)
 
 
-def _enter_all(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: Texts) -> None:
+def _enter_one(
+    codes: NDArray[np.uint16], weights: NDArray[np.float64], code: int, weight: float
+) -> None:
+    held = codes.tolist()
+    if code in held:
+        weights[held.index(code)] += weight
+        return
+    slot = held.index(0) if 0 in held else int(weights.argmin())
+    codes[slot], weights[slot] = code, weight
+
+
+def _enter_all(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: _Units) -> None:
     """Add up what finds a slot, in any order; take the cells with too few slots one by one."""
     slot = _find(codes, units)
     crowded = _admit(codes, units.only(slot < 0))
@@ -59,7 +89,7 @@ def _enter_all(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: T
     np.add.at(weights.reshape(-1), units.cell * codes.shape[1] + slot, units.weight)
 
 
-def _find(codes: NDArray[np.uint16], units: Texts) -> NDArray[np.intp]:
+def _find(codes: NDArray[np.uint16], units: _Units) -> NDArray[np.intp]:
     """The slot that holds each unit's text, -1 where none does."""
     slot = np.full(len(units.cell), -1)
     for k in range(codes.shape[1]):
@@ -67,7 +97,7 @@ def _find(codes: NDArray[np.uint16], units: Texts) -> NDArray[np.intp]:
     return slot
 
 
-def _admit(codes: NDArray[np.uint16], units: Texts) -> NDArray[np.intp]:
+def _admit(codes: NDArray[np.uint16], units: _Units) -> NDArray[np.intp]:
     """Give new texts a free slot in order of arrival; return the cells that have too few."""
     if not len(units.cell):
         return units.cell
@@ -84,7 +114,7 @@ def _admit(codes: NDArray[np.uint16], units: Texts) -> NDArray[np.intp]:
     return full
 
 
-def _in_order(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: Texts) -> None:
+def _in_order(codes: NDArray[np.uint16], weights: NDArray[np.float64], units: _Units) -> None:
     """Cells where a newcomer takes the place of the lightest: only the order of events tells.
 
     The first event of all cells together, then the second, as long as there are many.
@@ -104,7 +134,7 @@ def _enter(
     codes: NDArray[np.uint16],
     weights: NDArray[np.float64],
     cells: NDArray[np.intp],
-    units: Texts,
+    units: _Units,
     events: NDArray[np.intp],
 ) -> None:
     """One event of each cell; no cell twice."""
@@ -121,7 +151,7 @@ def _enter(
 def _one_by_one(
     codes: NDArray[np.uint16],
     weights: NDArray[np.float64],
-    units: Texts,
+    units: _Units,
     events: NDArray[np.intp],
 ) -> None:
     held, heavy = codes.tolist(), weights.tolist()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,6 @@ from stream_app.features.storage import (
     Ring,
     SessionEnd,
     Slots,
-    Storage,
 )
 from stream_app.features.units import NO_TYPE, Frame
 from stream_app.features.values import Values
@@ -72,7 +71,8 @@ class BoundFeatures:
         self._cancellations = Cancellations([s for s in storages if isinstance(s, Bought)])
         self._marks = Marks(layout, self._geometry.lengths, self._sources)
         self._distinct = DistinctTexts(layout, {one: max(w) for one, w in registers.items()})
-        self._updaters = _text_updaters(layout, storages)
+        self._latest = LatestTexts(layout, [s for s in storages if isinstance(s, Latest)])
+        self._slots = SlotTexts(layout, [s for s in storages if isinstance(s, Slots)])
         self._makers = {
             name: maker(declaration, self._minor_per_major)
             for name, declaration in features.declarations.items()
@@ -104,8 +104,8 @@ class BoundFeatures:
         cancels = self._cancellations.find(rows, frame, selection)
         self._marks.add(rows, frame, panes, selection, starts | cancels)
         self._distinct.add(rows, frame, panes, selection)
-        for updater in self._updaters:
-            updater.update(rows, frame, selection)
+        self._latest.update(rows, frame, selection)
+        self._slots.update(rows, frame, selection)
         return Folded(duplicates)
 
     def values(self, rows: Rows, now: int, strings: Dictionary) -> Values:
@@ -165,20 +165,6 @@ def _see(rows: Rows, row: NDArray[np.intp], at: NDArray[np.int64]) -> None:
     np.minimum.at(first, row, at)
     np.maximum.at(last, row, at)
     rows["first_seen"], rows["last_seen"] = first, last
-
-
-def _text_updaters(
-    layout: Layout, storages: Iterable[Storage]
-) -> tuple[LatestTexts | SlotTexts, ...]:
-    """What keeps texts: the latest ones, and the heaviest ones by number of slots."""
-    slots = [s for s in storages if isinstance(s, Slots)]
-    return (
-        LatestTexts(layout, [s for s in storages if isinstance(s, Latest)]),
-        *(
-            SlotTexts(layout, [s for s in slots if s.count == count], count)
-            for count in sorted({s.count for s in slots})
-        ),
-    )
 
 
 def _limits(layout: Layout, registers: Mapping[Registers, set[int]]) -> dict[int, list[int]]:

@@ -19,64 +19,94 @@ from stream_app.features.storage import Slots
 from stream_app.features.units import Frame
 
 _SPAN: Final = 256
+_EPOCH: Final = np.dtype(np.int32)
 
 
 class SlotTexts:
-    """All features with the same number of slots, which fill in order of arrival."""
+    """All features that keep texts in slots, which fill in order of arrival."""
 
-    def __init__(self, layout: Layout, slots: list[Slots], count: int) -> None:
+    def __init__(self, layout: Layout, slots: list[Slots]) -> None:
         self._layout = layout
-        self._count = count
-        order = layout.index(f"slot_weight:{count}")
-        self._slots = sorted(slots, key=lambda one: order.index(f"{one.name}:weight"))
+        counts = sorted({one.count for one in slots})
+        orders = {count: layout.index(f"slot_weight:{count}") for count in counts}
+        number = {one: orders[one.count].index(f"{one.name}:weight") for one in slots}
+        self._slots = sorted(slots, key=lambda one: (one.count, number[one]))
+        self._number = np.array([number[one] for one in self._slots])
+        # Where each number of slots begins among the features.
+        self._begins = {count: [one.count for one in self._slots].index(count) for count in counts}
         self._tables = [np.array(one.weights) for one in self._slots]
         self._half_lives = np.array([one.half_life_ms for one in self._slots], np.int64)
+        self._spans = _SPAN * self._half_lives
+        self._stride = layout.size // _EPOCH.itemsize
+        self._epochs = np.array(
+            [layout.offsets[f"{one.name}:epoch"] // _EPOCH.itemsize for one in self._slots]
+        )
 
     def update(self, rows: Rows, frame: Frame, selection: Selection) -> None:
         """Enter a batch's texts, each user's in log order."""
-        units = self._units(frame, selection)
-        if not len(units.cell):
+        found = (self._units(i, frame, selection) for i in range(len(self._slots)))
+        parts = [columns for columns in found if columns is not None]
+        if not parts:
             return
-        n = len(rows) * len(self._slots)
-        weights = self._read(rows, "weight").reshape(n, self._count)
-        codes = self._read(rows, "code").reshape(n, self._count)
-        epochs = self._read(rows, "epoch").reshape(n)
-        self._weigh(units, weights, epochs)
-        enter(codes, weights, units)
-        for name, values in (("weight", weights), ("code", codes), ("epoch", epochs)):
-            view = self._layout.block(rows, f"slot_{name}:{self._count}")
-            view[...] = values.reshape(view.shape)
+        row, feature, code, at, weight = (np.concatenate(c) for c in zip(*parts, strict=True))
+        weight, steps = self._weigh(rows, row, feature, at, weight)
+        texts = Texts(row, self._number[feature], code, weight)
+        edges = feature.searchsorted([*self._begins.values(), len(self._slots)]).tolist()
+        for count, begin, end in zip(self._begins, edges, edges[1:], strict=False):
+            if begin == end:
+                continue
+            part = slice(begin, end)
+            weights = self._layout.block(rows, f"slot_weight:{count}")
+            if steps is not None:
+                _decay(weights, row[part], texts.number[part], steps[part])
+            enter(self._layout.block(rows, f"slot_code:{count}"), weights, texts.only(part))
 
-    def _read(self, rows: Rows, name: str) -> NDArray[Any]:
-        return self._layout.block(rows, f"slot_{name}:{self._count}").copy()
+    def _units(self, i: int, frame: Frame, selection: Selection) -> tuple[NDArray[Any], ...] | None:
+        source = self._slots[i].source
+        units, positions = selection.units(source), selection.positions(source)
+        if not len(positions):
+            return None
+        return (
+            units.row[positions],
+            np.full(len(positions), i),
+            units.codes(source.field, positions),
+            units.at[positions],
+            self._tables[i][units.type[positions]],
+        )
 
-    def _units(self, frame: Frame, selection: Selection) -> Texts:
-        parts = []
-        for i, one in enumerate(self._slots):
-            units, positions = selection.units(one.source), selection.positions(one.source)
-            events = units.events(positions)
-            parts.append(
-                (
-                    frame.row[events] * len(self._slots) + i,
-                    units.codes(one.source.field, positions),
-                    frame.at[events],
-                    self._tables[i][units.type[positions]],
-                )
-            )
-        return Texts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    def _weigh(
+        self,
+        rows: Rows,
+        row: NDArray[np.intp],
+        feature: NDArray[np.intp],
+        at: NDArray[np.int64],
+        weight: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32] | None]:
+        """Weights against the references, and the spans by which those were moved on, if any."""
+        epochs, place = rows.view(_EPOCH), row * self._stride + self._epochs[feature]
+        span, steps = self._spans[feature], None
+        before, reached = epochs[place], at // span
+        after = before
+        if (reached > before).any():
+            np.maximum.at(epochs, place, reached.astype(_EPOCH))
+            after = epochs[place]
+            steps = after - before
+        return weight * np.exp2((at - after * span) / self._half_lives[feature]), steps
 
-    def _weigh(self, units: Texts, weights: NDArray[np.float64], epochs: NDArray[np.int32]) -> None:
-        """Move the references on, and weigh the units against them."""
-        half_life = self._half_lives[units.cell % len(self._slots)]
-        before = epochs.astype(np.int64)
-        after = before.copy()
-        np.maximum.at(after, units.cell, units.at // (_SPAN * half_life))
-        moved = (after > before).nonzero()[0]
-        steps = np.minimum(after[moved] - before[moved], _SPAN)
-        weights[moved] = np.ldexp(weights[moved], (-_SPAN * steps).astype(np.int32)[:, None])
-        epochs[...] = after
-        reference = after[units.cell] * (_SPAN * half_life)
-        units.weight = units.weight * np.exp2((units.at - reference) / half_life)
+
+def _decay(
+    weights: NDArray[np.float64],
+    row: NDArray[np.intp],
+    number: NDArray[np.intp],
+    steps: NDArray[np.int32],
+) -> None:
+    """Weigh what is there against references that were moved on by so many spans."""
+    moved = steps.nonzero()[0]
+    _, first = np.unique(row[moved] * weights.shape[1] + number[moved], return_index=True)
+    moved = moved[first]
+    place = row[moved], number[moved]
+    halvings = -_SPAN * np.minimum(steps[moved], _SPAN)
+    weights[place] = np.ldexp(weights[place], halvings[:, None])
 
 
 def heaviest(rows: Rows, slots: Slots) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
