@@ -15,6 +15,7 @@ from stream_app.kafka import states
 from stream_app.kafka.bounds import check_bounds, first_offsets
 from stream_app.kafka.clock import CaughtUp
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.queue import Gap
 from stream_app.kafka.rounds import Rounds
 from stream_app.kafka.states import State
 from stream_app.kafka.surroundings import Surroundings
@@ -35,8 +36,10 @@ class PartitionTask:
         self._writer = around.new_writer(number)
         self._caught_up = CaughtUp(len(TOPICS))
         self._owned = True
-        #: How often it was revoked: what was asked before a rebalance says nothing after it.
+        #: How often it was revoked or sought again: what was asked before says nothing after it.
         self._revoked = 0
+        #: By topic: where reading began; -1 once a gap was met there and it was sought again.
+        self._begun: list[int] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -170,17 +173,21 @@ class PartitionTask:
     async def _run(self) -> None:
         """Go on at the next offsets, unless a rebalance takes the partition meanwhile."""
         assert self.rounds is not None
-        sought_after = -1
-        while self._owned and sought_after != self._revoked:
-            sought_after = self._revoked
-            for tp, offset in zip(self.tps, self.rounds.next, strict=True):
-                await self._around.inputs.seek(tp, offset)
+        await self._seek(self.rounds)
         if not self._owned:
             return
+        self._begun = list(self.rounds.next)
         self._caught_up.reset()
         self._to(State.RUNNING)
         self._fetch(True)
         self._wake.set()
+
+    async def _seek(self, rounds: Rounds) -> None:
+        sought_after = -1
+        while self._owned and sought_after != self._revoked:
+            sought_after = self._revoked
+            for tp, offset in zip(self.tps, rounds.next, strict=True):
+                await self._around.inputs.seek(tp, offset)
 
     async def _work(self) -> None:
         rounds = self.rounds
@@ -192,20 +199,38 @@ class PartitionTask:
                 if self.state is not State.RUNNING:
                     break
                 taken = rounds.take()
-                for gap in taken.gaps:
-                    await self._refuse_loss(self.tps[gap.topic], gap.expected)
-                await rounds.run(taken, self._floor())
+                if all([await self._believe(gap) for gap in taken.gaps]):
+                    await rounds.run(taken, self._floor())
+                else:
+                    await self._read_again(rounds)
                 if rounds.queue.low and self.state is State.RUNNING:
                     self._fetch(True)
         finally:
             self._idle.set()
 
-    async def _refuse_loss(self, tp: TP, expected: int) -> None:
-        # Markers of the producers' own transactions leave gaps in offsets that mean nothing;
-        # retention leaves one that means loss, and then the log begins after what was expected.
+    async def _believe(self, gap: Gap) -> bool:
+        """Return whether nothing is missing in `gap`; False once, to have it read again.
+
+        Raises Refusal where the log begins after what was expected: retention deleted it. Other
+        gaps are markers of the producers' transactions, as a consumer goes on where its last fetch
+        ended; except that one right after a seek could be a position moved by something else.
+        """
+        tp, expected = self.tps[gap.topic], gap.expected
         first, end = (await self._around.inputs.log_bounds([tp]))[tp]
         accept_gaps = self._around.settings.accept_gaps
-        check_bounds(tp, expected, first, max(end, expected), accept_gaps=accept_gaps)
+        kept = check_bounds(tp, expected, first, max(end, expected), accept_gaps=accept_gaps)
+        if kept > expected or expected != self._begun[gap.topic]:
+            return True
+        self._begun[gap.topic] = -1
+        return False
+
+    async def _read_again(self, rounds: Rounds) -> None:
+        """Drop what was read and not folded, and begin at the next offsets once more."""
+        self._fetch(False)
+        await self._seek(rounds)
+        # Now no fetch from before the seek can join the queue any more.
+        rounds.queue.clear()
+        self._revoked += 1
 
     async def _refuse_return(self, tp: TP, expected: int, position: int) -> None:
         # The consumer starts again at the first record kept when its offset is not in the log any

@@ -48,6 +48,7 @@ async def test_created_restores_and_runs():
 
 async def test_records_are_folded_committed_and_followed_by_next_offsets():
     partition = Partition()
+    partition.inputs.bounds = {CLICKS: (4, 100), PURCHASES: (7, 100)}
     task = await partition.started()
     task.offer(0, records([click("ann", 0), b"{"], first=4))
     task.offer(1, records([purchase("ann", 0)], first=7))
@@ -241,9 +242,69 @@ async def test_a_gap_in_the_log_is_looked_into(first, accept, caplog):
         assert isinstance(partition.failed[0], Refusal)
         assert "deleted 3 events unread" in str(partition.failed[0])
         assert partition.log == []
-    else:
+    elif first:
         assert task.rounds.next == [4, 0]
-        assert ("the 3 offsets from 0 to 2 are lost" in caplog.text) == (first > 0)
+        assert "the 3 offsets from 0 to 2 are lost" in caplog.text
+    else:
+        assert task.rounds.next == [0, 0]
+        task.offer(0, records([click("ann", 0)], first=3))
+        await settle()
+        assert task.rounds.next == [4, 0]
+
+
+async def test_a_position_that_was_moved_past_records_is_sought_again():
+    partition = Partition()
+    task = await partition.started()
+    partition.inputs.seeks.clear()
+    task.offer(0, records([click("ann", n) for n in (3, 4)], first=3))
+    await settle()
+    assert partition.log == []
+    assert partition.inputs.seeks == [(CLICKS, 0), (PURCHASES, 0)]
+    assert partition.inputs.opened == BOTH
+    task.offer(0, records([click("ann", n) for n in range(5)]))
+    await settle()
+    assert partition.load().profiles.read("ann")["clicks_24h"] == 5
+    assert task.rounds.next == [5, 0]
+
+
+async def test_what_was_fetched_before_it_is_sought_again_does_not_join_the_queue(monkeypatch):
+    partition = Partition()
+    task = await partition.started()
+    seek = partition.inputs.seek
+
+    async def late(tp, offset):
+        task.offer(0, records([click("ann", 5)], first=5))
+        await seek(tp, offset)
+
+    monkeypatch.setattr(partition.inputs, "seek", late)
+    task.offer(0, records([click("ann", n) for n in (3, 4)], first=3))
+    await settle()
+    assert task.rounds.queue.records == 0
+    task.offer(0, records([click("ann", n) for n in range(6)]))
+    await settle()
+    assert partition.load().profiles.read("ann")["clicks_24h"] == 6
+
+
+async def test_inputs_of_transactions_are_sought_again_once_an_assignment():
+    """Such a producer leaves a marker between any two batches."""
+    partition = Partition()
+    task = await partition.started()
+
+    async def batch(first: int) -> None:
+        for topic, made in enumerate((click, purchase)):
+            task.offer(topic, records([made("ann", first)], first=first))
+            await settle()
+
+    for begin in (0, 10):
+        assert task.rounds.next == [begin, begin]
+        partition.inputs.seeks.clear()
+        await batch(begin + 1)
+        assert task.rounds.next == [begin, begin]
+        for first in (1, 3, 5, 7, 9):
+            await batch(begin + first)
+        assert len(partition.inputs.seeks) == 4
+        await task.revoke()
+        await task.assign()
 
 
 async def test_next_offsets_before_the_first_record_kept_are_refused_or_accepted():

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import pytest
 from faust.types import TP
 from prometheus_client import CollectorRegistry
+from support.clicks import click
+from support.partition import records
 from support.traffic import CATALOGUE
 
 from stream_app.engine.catalogue import Program, load_catalogue
@@ -170,6 +172,29 @@ async def test_a_position_asked_for_before_a_rebalance_says_nothing_after_it(
     assert broker.failed == []
     assert task.state is State.RUNNING
     await task.stop()
+
+
+async def test_a_position_asked_for_before_a_gap_is_sought_again_says_nothing_after_it(
+    broker: Broker, program: Program
+) -> None:
+    task = task_on(broker, program)
+    task.start()
+    await until(lambda: task.state is State.RUNNING)
+
+    async def gap() -> None:
+        broker.on_reading = nothing
+        task.offer(0, records([click("ann", 0)], first=99))
+        await until(lambda: broker.positions[TPS[0]] == 50)
+        await until(lambda: broker.opened == set(TPS))
+        broker.positions[TPS[1]] = 100
+
+    broker.on_reading = gap
+    broker.positions = dict.fromkeys(TPS, 100)
+    await task.tick()
+    # Nothing from 50 on was folded.
+    assert not task._caught_up.at(0)
+    await task.stop()
+    assert broker.failed == []
 
 
 async def test_a_partition_left_while_restoring_ends_quietly(
