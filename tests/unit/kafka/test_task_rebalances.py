@@ -185,7 +185,7 @@ async def test_a_position_asked_for_before_a_gap_is_sought_again_says_nothing_af
         broker.on_reading = nothing
         task.offer(0, records([click("ann", 0)], first=99))
         await until(lambda: broker.positions[TPS[0]] == 50)
-        await until(lambda: broker.opened == set(TPS))
+        await until(lambda: broker.opened == set(TPS) and task._idle.is_set())
         broker.positions[TPS[1]] = 100
 
     broker.on_reading = gap
