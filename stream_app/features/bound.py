@@ -158,13 +158,12 @@ def _see(rows: Rows, row: NDArray[np.intp], at: NDArray[np.int64]) -> None:
     if not len(row):
         return
     born = rows["born"]
-    new = (born[row] == 0).nonzero()[0][::-1]
     # Backwards, so that of a user's events the first one stays.
-    born[row[new]] = at[new]
-    first, last = rows["first_seen"].copy(), rows["last_seen"].copy()
-    np.minimum.at(first, row, at)
-    np.maximum.at(last, row, at)
-    rows["first_seen"], rows["last_seen"] = first, last
+    new = (born[row] == 0).nonzero()[0][::-1]
+    if len(new):
+        born[row[new]] = at[new]
+    np.minimum.at(rows["first_seen"], row, at)
+    np.maximum.at(rows["last_seen"], row, at)
 
 
 def _limits(layout: Layout, registers: Mapping[Registers, set[int]]) -> dict[int, list[int]]:

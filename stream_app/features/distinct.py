@@ -23,8 +23,11 @@ from stream_app.features.units import Events, Frame
 from stream_app.features.windows import ALL, PANE_MS
 
 #: MurmurHash3's finalizer spreads the bits of a CRC; the top six bits pick the register.
-_SPREAD: Final = ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1))
-_TOP_BITS: Final = 26
+_SPREAD: Final = tuple(
+    (np.uint32(shift), np.uint32(factor))
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1))
+)
+_TOP_BITS: Final = np.uint32(26)
 #: Estimate by the number of empty registers; none empty counts as half a one.
 _ESTIMATE: Final = np.array(
     [REGISTERS * np.log(REGISTERS / max(empty, 0.5)) for empty in range(REGISTERS + 1)]
@@ -45,11 +48,13 @@ class DistinctTexts:
         for registers, offset, window in self._places:
             source = registers.source
             units, positions = selection.units(source), selection.positions(source)
+            if not len(positions):
+                continue
             key = (source.by_item, source.field)
             if key not in hashes:
                 hashes[key] = _registers(units, source.field)
             events = units.events(positions)
-            place = frame.row[events] * self._stride + offset + hashes[key][positions]
+            place = units.row[positions] * self._stride + offset + hashes[key][positions]
             age = np.zeros(len(events), np.int64)
             if registers.pane != ALL:
                 age = panes.age[registers.pane][events]
@@ -78,5 +83,5 @@ def _registers(units: Events, field: str) -> NDArray[np.uint8]:
     # The absent are -1, which reads the last entry.
     spread = np.array([*hashes, 0], np.uint32)
     for shift, factor in _SPREAD:
-        spread = (spread ^ (spread >> np.uint32(shift))) * np.uint32(factor)
-    return (spread >> np.uint32(_TOP_BITS)).astype(np.uint8)[column.codes]
+        spread = (spread ^ (spread >> shift)) * factor
+    return (spread >> _TOP_BITS).astype(np.uint8)[column.codes]

@@ -33,21 +33,21 @@ class Ids:
         """Mark duplicates and remember the others."""
         rings = self._layout.block(rows, "ids")
         heads = self._layout.block(rows, "ids_head")
-        topics, ids = rings.shape[1], batch.id_hash
+        topic, ids = batch.topic, batch.id_hash
         # A cell is a user and a topic.
-        cell = row * topics + batch.topic
-        runs = Runs(cell, len(rows) * topics)
+        cell = row * rings.shape[1] + topic
+        runs = Runs(cell, len(rows) * rings.shape[1])
         duplicate = np.zeros(len(row), np.bool_)
-        suspects = _suspects(rings[row, batch.topic], cell, ids)
+        suspects = _suspects(rings[row, topic], cell, ids)
         if len(suspects):
             exact = np.isin(runs.rows, suspects, assume_unique=True)
-            for run in np.flatnonzero(exact).tolist():
+            for run in exact.nonzero()[0].tolist():
                 events = runs.events(run)
-                user, topic = divmod(int(runs.rows[run]), topics)
-                head = heads[user, topic : topic + 1]
-                duplicate[events] = _one_by_one(rings[user, topic], head, ids[events])
+                place = int(row[events[0]]), int(topic[events[0]])
+                head = heads[place[0], place[1] : place[1] + 1]
+                duplicate[events] = _one_by_one(rings[place], head, ids[events])
             runs = runs.without(exact)
-        _remember(rings, heads, runs, ids)
+        _remember(rings, heads, runs, row, topic, ids)
         return duplicate
 
 
@@ -56,31 +56,34 @@ def _suspects(
 ) -> NDArray[np.intp]:
     """Cells of which some id may be a duplicate (an empty place looks like the id 0)."""
     hit = known == ids[:, None]
-    keys = (cell.astype(np.uint64) << np.uint64(32)) | ids
+    keys = (cell << 32) | ids
     keys.sort()
-    twice = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(32)
-    if not hit.any() and not len(twice):
-        return np.empty(0, np.intp)
-    return np.union1d(cell[hit.any(axis=1)], twice.astype(np.intp))
+    twice = keys[1:] == keys[:-1]
+    if not hit.any() and not twice.any():
+        return cell[:0]
+    return np.union1d(cell[hit.any(axis=1)], keys[1:][twice] >> 32)
 
 
 def _remember(
     rings: NDArray[np.uint32],
     heads: NDArray[np.uint8],
     runs: Runs,
+    row: NDArray[np.intp],
+    topic: NDArray[np.uint8],
     ids: NDArray[np.uint32],
 ) -> None:
-    user, topic = np.divmod(runs.rows, rings.shape[1])
-    head = heads[user, topic].astype(np.intp)
+    order = runs.order
+    first = order[runs.starts]
+    cells = row[first], topic[first]
+    head = heads[cells].astype(np.intp)
+    place = np.arange(len(order)) + runs.spread(head - runs.starts)
     end = head + runs.lengths
-    place = runs.spread(head) + runs.rank
-    # Of a run longer than the ring, only the last places survive.
-    kept: slice | NDArray[np.bool_] = slice(None)
-    if runs.longest > REMEMBERED:
+    heads[cells] = np.where(end < REMEMBERED, end, REMEMBERED + (end & _MASK))
+    if len(order) > REMEMBERED and runs.longest > REMEMBERED:
+        # Of a run longer than the ring, only the last places survive.
         kept = runs.rank >= runs.spread(runs.lengths) - REMEMBERED
-    users, topics = runs.spread(user)[kept], runs.spread(topic)[kept]
-    rings[users, topics, place[kept] & _MASK] = ids[runs.order[kept]]
-    heads[user, topic] = np.where(end < REMEMBERED, end, REMEMBERED + (end & _MASK))
+        order, place = order[kept], place[kept]
+    rings[row[order], topic[order], place & _MASK] = ids[order]
 
 
 def _one_by_one(

@@ -48,8 +48,8 @@ class Sessions:
         latest = np.maximum.accumulate(at + lift) - lift
         before = np.empty_like(at)
         before[1:] = latest[:-1]
-        before[runs.starts] = ends[runs.rows]
-        np.maximum(before, runs.spread(ends[runs.rows]), out=before)
-        last = runs.starts + runs.lengths - 1
-        ends[runs.rows] = np.maximum(ends[runs.rows], latest[last])
+        ended = ends[runs.rows]
+        before[runs.starts] = ended
+        np.maximum(before, runs.spread(ended), out=before)
+        ends[runs.rows] = np.maximum(ended, latest[runs.starts + runs.lengths - 1])
         return events[at - before > self._gap_ms]
