@@ -153,7 +153,8 @@ class EmbeddedKafka:
                 f"{running.port}, not {self._asked_port}: leave the port out to use it, stop it "
                 "with `stream-app broker --stop`, or choose another --data-dir"
             )
-        if not probe.answers(running.bootstrap_servers, 10):
+        answering = probe.cluster_of(running.bootstrap_servers, 10)
+        if answering is None or answering != self._layout.cluster:
             raise BrokerError(
                 f"the broker that runs on {self.data_dir} (pid {running.pid}) does not answer: "
                 "end it with `stream-app broker --stop` and start again"
@@ -190,8 +191,13 @@ class EmbeddedKafka:
         while time.monotonic() < deadline:
             if self._child and self._child.exit_code is not None:
                 raise BrokerError(self._failed(f"ended with exit code {self._child.exit_code}"))
-            if probe.accepts(running.port) and probe.answers(running.bootstrap_servers):
-                return
+            if probe.accepts(running.port):
+                answering = probe.cluster_of(running.bootstrap_servers)
+                if answering is not None and answering != self._layout.cluster:
+                    # Another took the port after we had seen that it was free; ours cannot.
+                    raise BrokerError(port_taken(running.port))
+                if answering is not None:
+                    return
             time.sleep(0.05)
         raise BrokerError(self._failed(f"did not answer within {START_SECONDS:.0f} s"))
 

@@ -119,7 +119,18 @@ class Layout:
 
     @property
     def formatted(self) -> bool:
-        return (self.logs / "meta.properties").exists()
+        return self._meta.exists()
+
+    @property
+    def cluster(self) -> str | None:
+        """The id that the folder was formatted with; None where it was not."""
+        lines = self._meta.read_text().splitlines() if self.formatted else []
+        found = (line.removeprefix("cluster.id=") for line in lines if line[:11] == "cluster.id=")
+        return next(found, None)
+
+    @property
+    def _meta(self) -> Path:
+        return self.logs / "meta.properties"
 
 
 def write_config(layout: Layout, port: int, controller_port: int) -> None:

@@ -1,4 +1,4 @@
-"""Whether a port is free, and whether a Kafka answers on it."""
+"""Whether a port is free, and which Kafka answers on it."""
 
 from __future__ import annotations
 
@@ -37,33 +37,40 @@ def accepts(port: int) -> bool:
 
 
 def answers(bootstrap_servers: str, seconds: float = 5.0) -> bool:
-    """Whether a client gets the cluster's metadata within `seconds`.
+    """Whether a client gets the cluster's metadata within `seconds`."""
+    return cluster_of(bootstrap_servers, seconds) is not None
+
+
+def cluster_of(bootstrap_servers: str, seconds: float = 5.0) -> str | None:
+    """The id of the cluster whose metadata a client gets within `seconds`; None if it gets none.
 
     Runs in a thread of its own, so that callers inside an event loop may ask as well.
     """
-    answered: list[bool] = []
+    answered: list[str | None] = []
 
     def ask() -> None:
-        answered.append(asyncio.run(_metadata(bootstrap_servers, seconds)))
+        answered.append(asyncio.run(_cluster(bootstrap_servers, seconds)))
 
     with _quiet("aiokafka"):
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         thread.join(seconds + 1)
-    return bool(answered and answered[0])
+    return answered[0] if answered else None
 
 
-async def _metadata(bootstrap_servers: str, seconds: float) -> bool:
-    from aiokafka.client import AIOKafkaClient
+async def _cluster(bootstrap_servers: str, seconds: float) -> str | None:
+    from aiokafka.admin import AIOKafkaAdminClient
 
-    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     try:
-        await asyncio.wait_for(client.bootstrap(), seconds)
-        return bool(client.cluster.brokers())
+        async with asyncio.timeout(seconds):
+            await admin.start()
+            cluster = await admin.describe_cluster()
+        return str(cluster["cluster_id"]) if cluster["brokers"] else None
     except Exception:
-        return False
+        return None
     finally:
-        await client.close()
+        await admin.close()
 
 
 @contextmanager

@@ -47,6 +47,16 @@ def test_it_listens_on_this_machine_only(tmp_path: Path) -> None:
     assert settings["log.dirs"] == str(tmp_path / "data")
 
 
+def test_the_cluster_is_that_of_the_folder(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert layout.cluster is None
+    layout.logs.mkdir()
+    (layout.logs / "meta.properties").write_text("#\nversion=1\ncluster.id=x_7-Q=\nnode.id=1\n")
+    assert layout.cluster == "x_7-Q="
+    (layout.logs / "meta.properties").write_text("")
+    assert layout.cluster is None
+
+
 def test_the_reason_of_a_death_is_the_log_or_else_the_output(tmp_path: Path) -> None:
     log, output = tmp_path / "broker.log", tmp_path / "output.log"
     assert why_it_died(log, output) == ""
