@@ -78,16 +78,18 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 def test_of_two_that_found_a_port_free_one_gets_it(
-    own_kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kafka: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other's client must not take the answers of the first for those of its own broker."""
+    if not isinstance(kafka, EmbeddedKafka):
+        pytest.skip("needs a broker on this machine")
     monkeypatch.setattr("stream_app.kafka.embedded.probe.is_free", lambda port: True)
-    late = EmbeddedKafka(tmp_path / "late", port=own_kafka.port)
-    with pytest.raises(BrokerError, match=f"port {own_kafka.port} is taken by a Kafka that is not"):
+    late = EmbeddedKafka(tmp_path / "late", port=kafka.port)
+    with pytest.raises(BrokerError, match=f"port {kafka.port} is taken by a Kafka that is not"):
         late.start()
     assert running_on(late.data_dir) is None
-    assert own_kafka.alive
-    assert answers(own_kafka.bootstrap_servers)
+    assert kafka.alive
+    assert answers(kafka.bootstrap_servers)
 
 
 def test_a_broker_that_cannot_start_says_why_and_leaves_nothing_behind(tmp_path: Path) -> None:
