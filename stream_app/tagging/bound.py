@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from stream_app.tagging.lists import ListRule, names
 from stream_app.tagging.rules import Rule, is_set, rule_of
 from stream_app.tagging.scalars import Scalars
 from stream_app.tagging.timing import Timing
+
+_ORDER: Final = attrgetter("row", "place")
 
 
 class BoundTags:
@@ -62,8 +65,8 @@ class BoundTags:
             found += self._scalars.decide(states, Frame(values), timing)
         for field, rule in self._lists:
             found += rule.decide(rows[field], values, dictionary_values, timing)
-        order = np.lexsort(([d.place for d in found], [d.row for d in found]))
-        return Decisions(due, [found[i] for i in order])
+        found.sort(key=_ORDER)
+        return Decisions(due, found)
 
     def state(self, rows: Rows, i: int, dictionary_values: Sequence[str]) -> dict[str, TagStatus]:
         """The tags that row `i` has, in the order of declaration, as `tag-state` shows them."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +25,26 @@ def is_set(codes: Codes) -> Bools:
 
 
 class Rule(ABC):
-    """A flag or valued tag; `values` are its values by code."""
+    """A flag or valued tag: the first of `cases` (state, condition) that is true sets it.
 
-    def __init__(self, tag: TagDeclaration, values: dict[int, TagValue]) -> None:
+    `until`, which only flags have, ends it; `values` are its values by state.
+    """
+
+    def __init__(
+        self,
+        tag: TagDeclaration,
+        values: dict[int, TagValue],
+        cases: Sequence[tuple[int, Expression]],
+        until: Expression | None = None,
+    ) -> None:
         self.tag = tag
         self.values: Final = values
+        self.cases: Final = tuple(cases)
+        self.until: Final = until
 
     def value(self, code: int) -> TagValue:
         """The value of a state; None when the tag is not there or the value is declared no more."""
         return self.values.get(code)
-
-    @abstractmethod
-    def wanted(self, frame: Frame, codes: Codes) -> Any:
-        """States (n,) that follow from the features and the states before; time plays no part."""
-
-    @abstractmethod
-    def begun(self, frame: Frame) -> Bools:
-        """Where the condition that sets the tag is true: what is expired stays so meanwhile."""
 
     @abstractmethod
     def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
@@ -51,21 +55,11 @@ class FlagRule(Rule):
     """Set by `when`; ended by `until` where that is declared, else by the end of `when`."""
 
     def __init__(self, tag: TagDeclaration, form: Flag) -> None:
-        super().__init__(tag, {TRUE: True})
-        self.when, self.until = form.when, form.until
+        super().__init__(tag, {TRUE: True}, [(TRUE, form.when)], form.until)
+        self.when = form.when
 
     def value(self, code: int) -> TagValue:
         return None if code in (ABSENT, EXPIRED) else True
-
-    def wanted(self, frame: Frame, codes: Codes) -> Bools:
-        if self.until is None:
-            return self.when.true(frame)
-        when = self.when.evaluate(frame)
-        # Where both are true the end wins, else such a tag would flip at every decision.
-        return (when.t | (when.f & is_set(codes))) & ~self.until.true(frame)
-
-    def begun(self, frame: Frame) -> Bools:
-        return self.when.true(frame)
 
     def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
         if new != ABSENT or self.until is None:
@@ -79,22 +73,9 @@ class ValuedRule(Rule):
     """The first case that is true."""
 
     def __init__(self, tag: TagDeclaration, form: Valued) -> None:
-        codes = [value_code(name) for name, _ in form.cases]
-        names = [name for name, _ in form.cases]
-        super().__init__(tag, {TRUE: True, **dict(zip(codes, names, strict=True))})
-        self.cases: Final[list[tuple[int, Expression]]] = [
-            (code, case) for code, (_, case) in zip(codes, form.cases, strict=True)
-        ]
-
-    def wanted(self, frame: Frame, codes: Codes) -> Codes:
-        result = np.zeros(len(codes), dtype=np.uint16)
-        for code, case in reversed(self.cases):
-            result[case.true(frame)] = code
-        return result
-
-    def begun(self, frame: Frame) -> Bools:
-        begun: Bools = np.logical_or.reduce([case.true(frame) for _, case in self.cases])
-        return begun
+        names = {value_code(name): name for name, _ in form.cases}
+        cases = [(value_code(name), case) for name, case in form.cases]
+        super().__init__(tag, {TRUE: True, **names}, cases)
 
     def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
         found: list[Comparison] = []

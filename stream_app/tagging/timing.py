@@ -42,14 +42,14 @@ class Timing:
         """Note that the tags change now."""
         self.since[rows, places] = seconds(self.now)
 
-    def over(self, place: int, expires: int) -> NDArray[np.bool_]:
-        """Where a tag, if it is set, has reached its expiry; for all rows."""
-        over: NDArray[np.bool_] = self.ends(slice(None), place, expires) <= self.now
-        return over
+    def all_ends(self, places: Places, durations: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Like `ends`, of each of k places and durations (k, 1) for all rows: (k, m)."""
+        ends: NDArray[np.int64] = self.since.T[places].astype(np.int64) * _SECOND_MS + durations
+        return ends
 
-    def await_expiry(self, rows: Places, place: int, expires: int) -> None:
-        """Make rows due when the tag expires."""
-        self._due(rows, self.ends(rows, place, expires))
+    def look_again(self, moments: NDArray[np.int64]) -> None:
+        """Make rows due at the first of their moments (k, m)."""
+        np.minimum(self.due, moments.min(axis=0), out=self.due)
 
     def _due(self, rows: Places, moments: NDArray[np.int64]) -> None:
         np.minimum.at(self.due, rows, moments)

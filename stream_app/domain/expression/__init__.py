@@ -3,12 +3,15 @@
 `where` of a feature (over event columns) and `when` of a tag (over feature values) speak it.
 """
 
+from stream_app.domain.expression.circuit import Answer, Circuit
 from stream_app.domain.expression.columns import Environment, Frame, Text, TextColumn
 from stream_app.domain.expression.conditions import Comparison
 from stream_app.domain.expression.expression import Expression, Truth, parse
 from stream_app.domain.expression.operands import ExpressionError
 
 __all__ = [
+    "Answer",
+    "Circuit",
     "Comparison",
     "Environment",
     "Expression",
