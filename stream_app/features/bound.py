@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from stream_app.features.columns import elapsed_units, maker
 from stream_app.features.cost import FeatureCost
 from stream_app.features.dictionary import Dictionary
 from stream_app.features.distinct import DistinctTexts
-from stream_app.features.due import ElapsedDue, PaneDue
+from stream_app.features.due import ElapsedDue, PaneDue, Plan
 from stream_app.features.ids import Ids
 from stream_app.features.latest import LatestTexts
 from stream_app.features.localtime import LocalTime
@@ -74,12 +74,12 @@ class BoundFeatures:
         self._latest = LatestTexts(layout, [s for s in storages if isinstance(s, Latest)])
         self._slots = SlotTexts(layout, [s for s in storages if isinstance(s, Slots)])
         self._makers = {
-            name: maker(declaration, self._minor_per_major)
+            name: maker(declaration, self._geometry, self._minor_per_major)
             for name, declaration in features.declarations.items()
         }
         self._pane_due = PaneDue(self._geometry, registers)
-        self._elapsed = elapsed_units(features.declarations)
-        self._elapsed_due = ElapsedDue({name: unit for name, (_, unit) in self._elapsed.items()})
+        self._elapsed_due = ElapsedDue(elapsed_units(features.declarations))
+        self._plans: dict[Hashable, Plan] = {}
 
     def fold(
         self, rows: Rows, index: NDArray[np.intp], batch: EventBatch, strings: Dictionary
@@ -125,12 +125,12 @@ class BoundFeatures:
         `thresholds`, or at each full hour when they are `opaque`. A ratio over one of them always
         is. Other names are ignored.
         """
-        due = self._pane_due.due(rows, now)
-        hourly = self._hourly(thresholds, opaque)
-        wanted = {n: f for n, (f, _) in self._elapsed.items() if n in thresholds or n in hourly}
-        since = {name: rows[field].reshape(len(rows)) for name, field in wanted.items()}
-        elapsed = self._elapsed_due.due(since, now, thresholds, hourly, len(rows))
-        return np.minimum(due, elapsed)
+        key = (*((name, tuple(of)) for name, of in thresholds.items()), frozenset(opaque))
+        plan = self._plans.get(key)
+        if plan is None:
+            hourly = self._hourly(thresholds, opaque)
+            plan = self._plans[key] = self._elapsed_due.plan(thresholds, hourly)
+        return np.minimum(self._pane_due.due(rows, now), self._elapsed_due.due(rows, now, plan))
 
     def describe(self) -> list[FeatureCost]:
         """What each feature costs in a row."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
@@ -10,37 +11,33 @@ from stream_app.domain.batch import MISSING
 from stream_app.features.declaration import Declaration
 from stream_app.features.distinct import estimate
 from stream_app.features.needs import EVERYTHING, mean_rings, needs, share_rings, slots_of
+from stream_app.features.rings import Geometry, Place
 from stream_app.features.selectors import MONEY_FIELDS
 from stream_app.features.slots import heaviest, usual
 from stream_app.features.storage import NEVER, Latest, Registers, Ring
-from stream_app.features.values import Make, View, Weighted, amount, elapsed, ratio, text
+from stream_app.features.values import Floats, Make, View, Weighted, amount, elapsed, ratio, text
 from stream_app.features.windows import ALL, HOUR_MS
 
 
-def maker(declaration: Declaration, minor_per_major: float) -> Make:
+def maker(declaration: Declaration, geometry: Geometry, minor_per_major: float) -> Make:
     """What computes the feature's column from a View."""
     source, window = declaration.source, declaration.window.panes
     scale = minor_per_major if source.field in MONEY_FIELDS else 1.0
     match declaration.kind:
         case "count" | "sessions" | "cancellations":
-            ring = _ring(declaration)
-            return lambda view: view.reader.sum(ring, window)
+            return _sum(geometry, _ring(declaration), window)
         case "sum":
-            ring = _ring(declaration)
-            return lambda view: view.reader.sum(ring, window) / scale
+            total = _sum(geometry, _ring(declaration), window)
+            return lambda view: total(view) / scale
         case "mean":
-            total, counted = mean_rings(declaration)
-            return lambda view: ratio(
-                view.reader.sum(total, window) / scale, view.reader.sum(counted, window)
-            )
+            total, counted = (_sum(geometry, r, window) for r in mean_rings(declaration))
+            return lambda view: ratio(total(view) / scale, counted(view))
         case "max":
             ring = _ring(declaration)
             return lambda view: amount(view.reader.max(ring, window), scale)
         case "share":
-            matching, every = share_rings(declaration)
-            return lambda view: ratio(
-                view.reader.sum(matching, window), view.reader.sum(every, window)
-            )
+            matching, every = (_sum(geometry, r, window) for r in share_rings(declaration))
+            return lambda view: ratio(matching(view), every(view))
         case "active_days":
             ring = _ring(declaration)
             return lambda view: view.reader.days(ring, window)
@@ -87,6 +84,15 @@ def elapsed_units(declarations: Mapping[str, Declaration]) -> dict[str, tuple[st
         elif declaration.kind == "tenure":
             found[name] = ("first_seen", declaration.unit_ms)
     return found
+
+
+def _sum(geometry: Geometry, ring: Ring, window: int) -> Callable[[View], Floats]:
+    place = geometry.places[ring]
+    return partial(_read_sum, place=place, window=place.windows.index(window))
+
+
+def _read_sum(view: View, place: Place, window: int) -> Floats:
+    return view.reader.sum(place, window)
 
 
 def _ring(declaration: Declaration) -> Ring:

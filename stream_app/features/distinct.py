@@ -7,7 +7,7 @@ and 15 % up to 128, and beyond 310 texts it says 310.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 import numpy as np
@@ -66,13 +66,12 @@ class DistinctTexts:
 def estimate(rows: Rows, registers: Registers, window: int, now: int) -> NDArray[np.float64]:
     """Number of different texts in the window that ends at `now`."""
     ages = rows[registers.name]
-    if registers.pane == ALL:
-        used = np.count_nonzero(ages != EMPTY, axis=1)
-    else:
+    limit: Any = EMPTY
+    if registers.pane != ALL:
         lag = now // PANE_MS[registers.pane] - clock_of(rows, registers.pane)
         # An age is in the window when it is below `window - lag`, and a row ahead of `now` is not.
-        limit = np.clip(window - np.maximum(lag, 0), 0, EMPTY).astype(np.uint8)
-        used = np.count_nonzero(ages < limit[:, None], axis=1)
+        limit = np.maximum(window - np.maximum(lag, 0), 0).astype(np.uint8)[:, None]
+    used = np.add.reduce(ages < limit, axis=1, dtype=np.intp)
     found: NDArray[np.float64] = _ESTIMATE[REGISTERS - used]
     return found
 

@@ -86,6 +86,16 @@ def clock_of(rows: Rows, pane: int) -> NDArray[np.int64]:
     return clock
 
 
+class Standing:
+    """Where rows stand at `now` in panes of one width: `clock` (rows,), the `current` pane, and
+    which rows are `lagging`, that is are not there."""
+
+    def __init__(self, rows: Rows, pane: int, now: int) -> None:
+        self.current = now // PANE_MS[pane]
+        self.clock = clock_of(rows, pane)
+        self.lagging: NDArray[np.intp] = (self.clock != self.current).nonzero()[0]
+
+
 class Reader:
     """What one look at some rows at one `now` has computed; each block is read once."""
 
@@ -95,14 +105,14 @@ class Reader:
         self._geometry = geometry
         self._sums: dict[str, NDArray[Any]] = {}
         self._cells: dict[str, NDArray[Any]] = {}
+        self._standings: dict[int, Standing] = {}
 
-    def sum(self, ring: Ring, window: int) -> NDArray[np.float64]:
-        """Sum of a count, session or sum ring over a window of so many panes, (rows,)."""
-        place = self._geometry.places[ring]
+    def sum(self, place: Place, window: int) -> NDArray[np.float64]:
+        """Sum of a count, session or sum ring over a window, by its number in `place`, (rows,)."""
         sums = self._sums.get(place.block.name)
         if sums is None:
             sums = self._sums[place.block.name] = self._window_sums(place)
-        column: NDArray[np.float64] = sums[place.number, place.windows.index(window)]
+        column: NDArray[np.float64] = sums[place.number, window]
         return column
 
     def max(self, ring: Ring, window: int) -> NDArray[np.int64]:
@@ -113,7 +123,7 @@ class Reader:
         if block.pane == ALL:
             return column[:, 0].copy()
         age = Age(block, self.now)
-        seen = age.valid(clock_of(self.rows, block.pane)) & (age.of_bucket < window)
+        seen = age.valid(self._standing(block.pane).clock) & (age.of_bucket < window)
         greatest: NDArray[np.int64] = np.where(seen, column, MISSING).max(axis=1)
         return greatest
 
@@ -144,14 +154,20 @@ class Reader:
             # Float32 is exact here: 48 panes of up to 65,535 stay below 2^24.
             exact = np.float32 if block.name.startswith("count") else np.float64
             cells: NDArray[Any] = self._view(block).astype(exact)
-            age, clock = Age(block, self.now), clock_of(self.rows, block.pane)
-            lagging = (clock != age.pane).nonzero()[0]
+            standing = self._standing(block.pane)
+            clock, lagging = standing.clock, standing.lagging
             if 2 * len(lagging) > len(clock):
-                cells *= age.valid(clock)[:, None, :]
+                cells *= Age(block, self.now).valid(clock)[:, None, :]
             elif len(lagging):
-                cells[lagging] *= age.valid(clock[lagging])[:, None, :]
+                cells[lagging] *= Age(block, self.now).valid(clock[lagging])[:, None, :]
             self._cells[block.name] = cells
         return self._cells[block.name]
+
+    def _standing(self, pane: int) -> Standing:
+        found = self._standings.get(pane)
+        if found is None:
+            found = self._standings[pane] = Standing(self.rows, pane, self.now)
+        return found
 
     def _view(self, block: Block) -> NDArray[Any]:
         return self._geometry.layout.block(self.rows, block.name)

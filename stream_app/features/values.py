@@ -70,21 +70,28 @@ class Values(Mapping[str, Column]):
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Missing where either is, and where `below` is 0."""
-    return above / np.where(below == 0, np.nan, below)
+    divisor = below.copy()
+    divisor[below == 0] = np.nan
+    return above / divisor
 
 
 def amount(minor: NDArray[np.int64], scale: float) -> Floats:
     """Major units, NaN where MISSING."""
-    return np.where(minor == MISSING, np.nan, minor / scale)
+    major = minor / scale
+    major[minor == MISSING] = np.nan
+    return major
 
 
 def elapsed(now: int, since: NDArray[np.int64], unit_ms: int, never: int) -> Floats:
     """Time since an event in units, not below 0; NaN where `since` is `never`."""
-    known = since != never
-    passed = np.maximum(now - np.where(known, since, now), 0) / unit_ms
-    return np.where(known, passed, np.nan)
+    # What is never may wrap around.
+    passed = np.maximum(now - since, 0) / unit_ms
+    passed[since == never] = np.nan
+    return passed
 
 
 def text(codes: NDArray[np.uint16], strings: Dictionary) -> Text:
     """A text column of dictionary codes."""
-    return Text(np.where(codes == NO_TEXT, np.int32(-1), codes.astype(np.int32)), strings.values)
+    wide = codes.astype(np.int32)
+    wide[codes == NO_TEXT] = -1
+    return Text(wide, strings.values)
