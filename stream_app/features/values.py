@@ -52,13 +52,16 @@ class Values(Mapping[str, Column]):
 
     def __init__(self, makers: Mapping[str, Make], reader: Reader, strings: Dictionary) -> None:
         self._makers = makers
-        self._view = View(reader, strings, self)
+        self._reader = reader
+        self._strings = strings
         self._done: dict[str, Column] = {}
 
     def __getitem__(self, name: str) -> Column:
         found = self._done.get(name)
         if found is None:
-            found = self._done[name] = self._makers[name](self._view)
+            # A view that is kept would be a cycle, which holds a round's rows until it is collected.
+            view = View(self._reader, self._strings, self)
+            found = self._done[name] = self._makers[name](view)
         return found
 
     def __iter__(self) -> Iterator[str]:

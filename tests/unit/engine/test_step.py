@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -184,3 +185,22 @@ def test_versions_run_from_one_and_each_change_starts_where_the_last_ended(momen
             assert change.previous == held.get(key)
             assert change.value != change.previous
             held[key] = change.value
+
+
+def test_a_round_leaves_nothing_for_the_cycle_collector():
+    """A cycle would hold the rows of every round since the last collection."""
+    profiles = Profiles(load_catalogue("retail").compile())
+    rounds = [[records([click("ann", n)]), records([purchase("ann", n)])] for n in range(3)]
+    for round_ in rounds[:2]:
+        step(profiles, round_)
+    gc.collect()
+    gc.disable()
+    try:
+        done = step(profiles, rounds[2])
+        assert done.touched == 1
+        done.outputs.encoded_changes()
+        done.outputs.encoded_states()
+        del done
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
