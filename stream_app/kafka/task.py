@@ -222,6 +222,8 @@ class PartitionTask:
         if kept > expected or expected != self._begun[gap.topic]:
             return True
         self._begun[gap.topic] = -1
+        where = f"{tp.topic} partition {tp.partition}"
+        log.info("%s begins at %d instead of %d: reading again", where, gap.found, expected)
         return False
 
     async def _read_again(self, rounds: Rounds) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -37,15 +38,20 @@ async def produce(
     *,
     partition: int | None = None,
     partitioner: str = "murmur2",
+    transactional_id: str | None = None,
 ) -> dict[int, int]:
     """Send in order and wait until all are acknowledged; returns how many went to each partition.
 
     Keyed like a Java client (murmur2) or librdkafka (crc32); a given `partition` overrules the
     key, and a message without a key goes to partition 0. Whole batches are sent, so that hundreds
-    of thousands of messages take seconds.
+    of thousands of messages take seconds. With `transactional_id` they are one transaction, whose
+    marker follows them.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=servers, enable_idempotence=True, max_request_size=2**24
+        bootstrap_servers=servers,
+        enable_idempotence=True,
+        max_request_size=2**24,
+        transactional_id=transactional_id,
     )
     await producer.start()
     try:
@@ -55,8 +61,9 @@ async def produce(
         for message in messages:
             at = partition if partition is not None else place(message.key or b"", count)
             split[at if message.key is not None or partition is not None else 0].append(message)
-        for at, part in split.items():
-            await _send(producer, topic, at, part)
+        async with producer.transaction() if transactional_id else nullcontext():
+            for at, part in split.items():
+                await _send(producer, topic, at, part)
         return {at: len(part) for at, part in split.items()}
     finally:
         await producer.stop()

@@ -55,12 +55,13 @@ async def admin_of(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def send(servers: str, topics: TopicPlan, *numbers: int) -> None:
+async def send(servers: str, topics: TopicPlan, *numbers: int, by: str | None = None) -> None:
     """A click of every user for each number."""
     await produce(
         servers,
         topics.clicks,
         [Message(u.encode(), click(u, n, START + n), START + n) for n in numbers for u in USERS],
+        transactional_id=by,
     )
 
 
@@ -204,10 +205,12 @@ async def test_brokers_away_are_waited_for_and_nothing_is_lost(
     assert time.monotonic() - started < 20
 
 
-async def test_offsets_of_the_group_do_not_matter(kafka, topics, run_worker, catalogue):
-    servers = kafka.bootstrap_servers
+async def test_offsets_of_the_group_and_markers_in_the_inputs_do_not_matter(
+    kafka, topics, run_worker, catalogue
+):
+    servers, shop = kafka.bootstrap_servers, f"{topics.app_id}-shop"
     worker = await asyncio.to_thread(run_worker, servers, topics, catalog=catalogue)
-    await send(servers, topics, 1)
+    await send(servers, topics, 1, by=shop)
     await changed(servers, topics, len(USERS))
     assert await asyncio.to_thread(worker.terminate) == 0
     async with admin_of(servers) as admin:
@@ -218,10 +221,12 @@ async def test_offsets_of_the_group_do_not_matter(kafka, topics, run_worker, cat
         deleted = await admin._send_request(DeleteGroupsRequest([topics.app_id]), coordinator)
         assert [code for _, code in deleted.results] == [0]
         assert not await admin.list_consumer_group_offsets(topics.app_id)
-    await send(servers, topics, 1, 2, 3)
-    await asyncio.to_thread(run_worker, servers, topics, catalog=catalogue)
+    await send(servers, topics, 1, 2, 3, by=shop)
+    worker = await asyncio.to_thread(run_worker, servers, topics, catalog=catalogue)
     # The second delivery of number 1 is a duplicate: nothing was read twice or left out.
     assert await changed(servers, topics, 2 * len(USERS)) == each("+visitor", "+regular")
+    # The marker after the first three records of each partition.
+    assert worker.text().count("begins at 4 instead of 3: reading again") == 4
 
 
 async def test_a_changelog_without_offsets_is_refused(kafka, topics, run_worker, catalogue):
