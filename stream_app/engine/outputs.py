@@ -157,12 +157,11 @@ def _causes(
 def _states(
     profiles: Profiles, rows: NDArray[np.void], changed: list[int], users: Sequence[str]
 ) -> list[TagState]:
-    chosen = rows[changed]
     columns = (
         users,
-        chosen["born"].tolist(),
-        chosen["version"].tolist(),
-        profiles.program.tags.states(chosen, profiles.dictionary.values),
+        rows["born"][changed].tolist(),
+        rows["version"][changed].tolist(),
+        profiles.program.tags.states(rows, profiles.dictionary.values, changed),
     )
     return [
         TagState(user_id=user, born=born, version=version, as_of=profiles.time, tags=tags)

@@ -7,20 +7,20 @@ from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stream_app.domain.changes import TagStatus, TagValue
 from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Layout, Rows
-from stream_app.tagging.codes import ABSENT, SINCE, VALUES, list_field
+from stream_app.tagging.codes import SINCE, VALUES, list_field
 from stream_app.tagging.decision import CERTAIN, NEVER, Decision, Decisions
 from stream_app.tagging.declarations import Listed, TagDeclaration
 from stream_app.tagging.lists import ListRule, names
-from stream_app.tagging.rules import Rule, is_set, rule_of
+from stream_app.tagging.rules import Codes, Rule, is_set, rule_of
 from stream_app.tagging.scalars import Scalars
 from stream_app.tagging.timing import Timing
 
 _ORDER: Final = attrgetter("row", "place")
+_ALL: Final = slice(None)
 
 
 class BoundTags:
@@ -41,6 +41,7 @@ class BoundTags:
         listed = {rule.place for _, rule in self._lists}
         self._places = [place for place in range(len(tags)) if place not in listed]
         self._rules: list[Rule] = [rule_of(tags[place]) for place in self._places]
+        self._rule_at = dict(zip(self._places, self._rules, strict=True))
         self._scalars = Scalars(self._rules, self._places)
 
     def decide(
@@ -72,45 +73,40 @@ class BoundTags:
         """The tags that row `i` has, in the order of declaration, as `tag-state` shows them."""
         return self.states(rows[i : i + 1], dictionary_values)[0]
 
-    def states(self, rows: Rows, dictionary_values: Sequence[str]) -> list[dict[str, TagStatus]]:
-        """Like `state`, for each of the rows; several times faster than one by one."""
-        found: list[dict[str, TagStatus]] = [{} for _ in range(len(rows))]
-        if not self._tags or not len(rows):
-            return found
+    def states(
+        self, rows: Rows, dictionary_values: Sequence[str], chosen: Any = _ALL
+    ) -> list[dict[str, TagStatus]]:
+        """Like `state`, for each of the rows, or of those `chosen` by index."""
+        if not self._tags:
+            return [{} for _ in rows[chosen]]
+        since = self._layout.block(rows, SINCE)[chosen]
+        codes, entries = self._codes(rows, chosen, since.shape)
+        found: list[dict[str, TagStatus]] = [{} for _ in range(len(since))]
         # Few of the tags are set on a row: only those are looked at one by one.
-        row, place, values = self._set(rows, dictionary_values)
-        order = np.lexsort((place, row))
-        moments = self._layout.block(rows, SINCE)[row, place]
-        columns = (column[order].tolist() for column in (row, place, moments))
-        for i, at, moment, k in zip(*columns, order.tolist(), strict=True):
-            tag, value = self._tags[at], values[k]
+        row, place = is_set(codes).nonzero()
+        columns = (row, place, codes[row, place], since[row, place])
+        for i, at, code, moment in zip(*(c.tolist() for c in columns), strict=True):
+            tag, rule = self._tags[at], self._rule_at.get(at)
+            value = rule.value(code) if rule else names(entries[at][i], dictionary_values)
             # None: a value that is declared no more.
             if value is not None:
                 found[i][tag.name] = _status(tag, value, moment)
         return found
 
-    def _set(
-        self, rows: Rows, texts: Sequence[str]
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], list[TagValue]]:
-        """Row, place and value of every tag that is set."""
-        found_rows, found_places = [], []
-        values: list[TagValue] = []
+    def _codes(
+        self, rows: Rows, chosen: Any, shape: tuple[int, ...]
+    ) -> tuple[Codes, dict[int, list[list[int]]]]:
+        """State codes (n, tags), of a list one of its entries; and the lists' entries by place."""
+        codes = np.zeros(shape, dtype=np.uint16)
         if self._rules:
-            states = self._layout.block(rows, VALUES)
-            row, rule = np.nonzero(is_set(states))
-            found_rows.append(row)
-            found_places.append(np.array(self._places, dtype=np.intp)[rule])
-            codes = states[row, rule].tolist()
-            values += [
-                self._rules[i].value(code) for i, code in zip(rule.tolist(), codes, strict=True)
-            ]
+            codes[:, self._places] = self._layout.block(rows, VALUES)[chosen]
+        entries = {}
         for field, listing in self._lists:
-            entries = rows[field]
-            row = np.flatnonzero(entries[:, 0] != ABSENT)
-            found_rows.append(row)
-            found_places.append(np.full(len(row), listing.place, dtype=np.intp))
-            values += [names(codes, texts) for codes in entries[row].tolist()]
-        return np.concatenate(found_rows), np.concatenate(found_places), values
+            listed = rows[field][chosen]
+            # The first place can be empty while others are not.
+            codes[:, listing.place] = listed.max(axis=1)
+            entries[listing.place] = listed.tolist()
+        return codes, entries
 
 
 def _status(tag: TagDeclaration, value: TagValue, since: int) -> TagStatus:

@@ -105,7 +105,9 @@ def _shares(column: WeightedColumn, row: int) -> dict[int, float]:
 
 def _different(old: Entries, new: Entries) -> NDArray[np.intp]:
     """Rows whose entries are not the same set."""
-    rows = np.flatnonzero((old != new).any(axis=1))
-    before, after = np.sort(old[rows], axis=1), np.sort(new[rows], axis=1)
-    changed: NDArray[np.intp] = rows[(before != after).any(axis=1)]
+    rows = np.logical_or.reduce(old != new, axis=1).nonzero()[0]
+    before, after = old[rows], new[rows]
+    before.sort(axis=1)
+    after.sort(axis=1)
+    changed: NDArray[np.intp] = rows[np.logical_or.reduce(before != after, axis=1)]
     return changed

@@ -66,6 +66,7 @@ def test_entries_beyond_the_dictionary_are_left_out() -> None:
     column = weighted([{"hats": 0.7, "shoes": 0.3}])
     column.codes[0, 0] = 65_535
     assert [d.value for d in table.changes(START, tops=column)] == [["shoes"]]
+    assert table.values() == [{"likes": ["shoes"]}]
 
 
 def test_lists_and_other_tags_come_in_the_order_of_declaration() -> None:
