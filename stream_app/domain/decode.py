@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import repeat
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -12,7 +13,6 @@ import numpy as np
 
 from stream_app.domain.batch import (
     CLICKS,
-    NUMBER_COLUMNS,
     PURCHASES,
     STRING_COLUMNS,
     EventBatch,
@@ -31,13 +31,11 @@ from stream_app.domain.events import (
     Purchase,
 )
 from stream_app.domain.faults import Fault, diagnose, inspect, is_plain
-from stream_app.domain.judge import Part, items_of, judge, judge_age
+from stream_app.domain.judge import Judged, items_of, judge, judge_age
 from stream_app.domain.money import Money
 
-_FIELDS: Final = {
-    CLICKS: frozenset(Click.__struct_fields__),
-    PURCHASES: frozenset(Purchase.__struct_fields__),
-}
+#: By topic.
+_FIELDS: Final = (frozenset(Click.__struct_fields__), frozenset(Purchase.__struct_fields__))
 
 
 class Record(Protocol):
@@ -90,101 +88,118 @@ class Decoder:
 
         No input makes it raise: what is not an event is in `rejected`.
         """
-        clicks, no_clicks = self._topic(CLICKS, records[CLICKS])
-        purchases, no_purchases = self._topic(PURCHASES, records[PURCHASES])
-        return Decoded(self._join(clicks, purchases), no_clicks + no_purchases)
-
-    def _topic(self, topic: int, log: Sequence[Record]) -> tuple[Part, list[Rejected]]:
-        events, positions, refused = self._parse(topic, log)
-        records = log if len(positions) == len(log) else [log[p] for p in positions]
-        values = [record.value or b"" for record in records]
-        offsets = [record.offset for record in records]
+        refused: dict[tuple[int, int], Fault] = {}
+        clicks, at_clicks = self._parse(CLICKS, records[CLICKS], refused)
+        purchases, at_purchases = self._parse(PURCHASES, records[PURCHASES], refused)
+        sources = _at(records[CLICKS], at_clicks) + _at(records[PURCHASES], at_purchases)
         faults: dict[int, Fault] = {}
-        part = judge(topic, events, values, offsets, self._money, faults)
-        recorded = np.fromiter((record.timestamp for record in records), np.int64, len(records))
-        judge_age(part.at, recorded, self._options.future_ms, self._options.retention_ms, faults)
+        judged = self._judge(clicks + purchases, len(clicks), sources, faults)
         if faults:
-            refused.update((positions[i], fault) for i, fault in faults.items())
-            mask = np.ones(len(events), np.bool_)
+            places = [(CLICKS, p) for p in at_clicks] + [(PURCHASES, p) for p in at_purchases]
+            refused.update((places[i], fault) for i, fault in faults.items())
+            mask = np.ones(len(places), np.bool_)
             mask[list(faults)] = False
-            part = part.keep(mask)
-        return part, [Rejected(topic, p, *refused[p]) for p in sorted(refused)]
+            judged = judged.keep(mask)
+        rejected = [Rejected(*place, *refused[place]) for place in sorted(refused)]
+        return Decoded(self._batch(judged), rejected)
 
     def _parse(
-        self, topic: int, log: Sequence[Record]
-    ) -> tuple[list[Click | Purchase], list[int], dict[int, Fault]]:
-        """Events, the position of each in `log`, and faults by position."""
+        self, topic: int, log: Sequence[Record], refused: dict[tuple[int, int], Fault]
+    ) -> tuple[list[Click | Purchase], list[int]]:
+        """Events, and the position of each in `log`; notes faults by topic and position."""
         parse = CLICK_DECODER.decode if topic == CLICKS else PURCHASE_DECODER.decode
         longest = self._options.max_event_bytes
         events: list[Click | Purchase] = []
         positions: list[int] = []
-        refused: dict[int, Fault] = {}
         for position, record in enumerate(log):
             value = record.value
             if not value or len(value) > longest:
-                refused[position] = _size_fault(value, longest)
+                refused[topic, position] = _size_fault(value, longest)
                 continue
             try:
                 event = parse(value)
             except (ValueError, RecursionError) as error:
-                refused[position] = diagnose(value, topic, error)
+                refused[topic, position] = diagnose(value, topic, error)
                 continue
             fault = None if is_plain(value) else inspect(value, event)
             if fault is not None:
-                refused[position] = fault
+                refused[topic, position] = fault
                 continue
             events.append(event)
             positions.append(position)
-        return events, positions, refused
+        return events, positions
 
-    def _join(self, clicks: Part, purchases: Part) -> EventBatch:
-        parts = (clicks, purchases)
-        events = [*clicks.events, *purchases.events]
-        types = [TYPE_CODES[event.type] for event in events]
+    def _judge(
+        self,
+        events: list[Click | Purchase],
+        clicks: int,
+        records: Sequence[Record],
+        faults: dict[int, Fault],
+    ) -> Judged:
+        values = [record.value or b"" for record in records]
+        offsets = [record.offset for record in records]
+        judged = judge(events, clicks, values, offsets, self._money, faults)
+        recorded = np.array([record.timestamp for record in records], np.int64)
+        judge_age(judged.at, recorded, self._options.future_ms, self._options.retention_ms, faults)
+        return judged
+
+    def _batch(self, judged: Judged) -> EventBatch:
+        events, clicks = judged.events, judged.clicks
+        topics = events[:clicks], events[clicks:]
         ids = [event.event_id for event in events]
+        topic = np.full(len(events), PURCHASES, np.uint8)
+        topic[:clicks] = CLICKS
         return EventBatch(
-            topic=np.repeat(np.array([CLICKS, PURCHASES], np.uint8), [len(p.at) for p in parts]),
-            type=np.array(types, np.uint8),
-            at=np.concatenate([part.at for part in parts]),
-            utc_offset=np.concatenate([part.utc_offset for part in parts]),
+            topic=topic,
+            type=np.array([TYPE_CODES[event.type] for event in events], np.uint8),
+            at=judged.at,
+            utc_offset=judged.utc_offset,
             id_hash=hashes(ids, len(ids)),
-            offset=np.concatenate([part.offset for part in parts]),
+            offset=judged.offset,
             user=[event.user_id for event in events],
             event_id=ids,
-            numbers={
-                name: np.concatenate([part.numbers[name] for part in parts])
-                for name in NUMBER_COLUMNS
-            },
-            strings={name: self._strings(name, clicks, purchases) for name in self._columns},
-            lines=self._lines(len(clicks.events), purchases),
+            numbers=judged.numbers,
+            strings={name: _strings(name, topics) for name in self._columns},
+            lines=self._lines(judged),
         )
 
-    def _strings(self, name: str, *parts: Part) -> Strings:
-        texts: list[str | None] = []
-        for topic, part in enumerate(parts):
-            if name in _FIELDS[topic]:
-                texts.extend(map(attrgetter(name), part.events))
-            else:
-                texts.extend([None] * len(part.events))
-        return strings(texts)
-
-    def _lines(self, first: int, purchases: Part) -> Lines | None:
-        """The lines, whose events count from `first`; None if there is none."""
-        if not len(purchases.owner):
+    def _lines(self, judged: Judged) -> Lines | None:
+        """The lines of purchases; None if there is none."""
+        if not len(judged.owner):
             return None
-        items = items_of(purchases.events)
+        items = items_of(judged.events[judged.clicks :])
         return Lines(
-            event=purchases.owner + np.int32(first),
+            event=judged.owner,
             item_id=self._of_items("item_id", items),
             item_category=self._of_items("item_category", items),
-            price=purchases.line_numbers["price"],
-            quantity=purchases.line_numbers["quantity"],
+            price=judged.line_numbers["price"],
+            quantity=judged.line_numbers["quantity"],
         )
 
     def _of_items(self, name: str, items: list[Item]) -> Strings:
         if name in self._columns:
             return strings(list(map(attrgetter(name), items)))
-        return Strings(np.full(len(items), -1, np.int32), [])
+        return _no_strings(len(items))
+
+
+def _at(log: Sequence[Record], positions: list[int]) -> list[Record]:
+    return list(log) if len(positions) == len(log) else [log[p] for p in positions]
+
+
+def _strings(name: str, topics: Sequence[Sequence[Click | Purchase]]) -> Strings:
+    texts: list[str | None] = []
+    carried = False
+    for events, fields in zip(topics, _FIELDS, strict=True):
+        if events and name in fields:
+            texts.extend(map(attrgetter(name), events))
+            carried = True
+        else:
+            texts.extend(repeat(None, len(events)))
+    return strings(texts) if carried else _no_strings(len(texts))
+
+
+def _no_strings(n: int) -> Strings:
+    return Strings(np.full(n, -1, np.int32), [])
 
 
 def _size_fault(value: bytes | None, longest: int) -> Fault:

@@ -1,4 +1,4 @@
-"""One topic's decoded events in number columns, and what only the values of fields can break."""
+"""Decoded events in number columns, and what only the values of fields can break."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.amounts import Amounts
-from stream_app.domain.batch import CLICKS, MISSING, NO_OFFSET
+from stream_app.domain.batch import CLICKS, MISSING, NO_OFFSET, NUMBER_COLUMNS, PURCHASES
 from stream_app.domain.clock import EARLIEST, LATEST, MINUTE, to_rfc3339
 from stream_app.domain.columns import floats, instants, utc_offsets, whole
 from stream_app.domain.errors import Reason
@@ -24,13 +24,15 @@ Numbers = dict[str, NDArray[np.int64]]
 
 
 @dataclass(slots=True)
-class Part:
-    """n events of one topic and their k lines; the lists and arrays of each are parallel.
+class Judged:
+    """n events, first all clicks, then all purchases, and their k lines; the lists and arrays of
+    each are parallel.
 
     `owner` (k,) is the event of a line. Amounts are minor units of the reporting currency.
     """
 
     events: Events
+    clicks: int
     at: NDArray[np.int64]
     utc_offset: NDArray[np.int16]
     offset: NDArray[np.int64]
@@ -38,12 +40,13 @@ class Part:
     owner: NDArray[np.int32]
     line_numbers: Numbers
 
-    def keep(self, mask: NDArray[np.bool_]) -> Part:
+    def keep(self, mask: NDArray[np.bool_]) -> Judged:
         """The events where `mask` (n,) is set, and their lines."""
         lines = mask[self.owner]
         renumbered = np.cumsum(mask, dtype=np.int32) - 1
-        return Part(
+        return Judged(
             [event for event, kept in zip(self.events, mask.tolist(), strict=True) if kept],
+            int(np.count_nonzero(mask[: self.clicks])),
             self.at[mask],
             self.utc_offset[mask],
             self.offset[mask],
@@ -59,32 +62,39 @@ def items_of(events: Events) -> list[Item]:
 
 
 def judge(
-    topic: int,
     events: Events,
+    clicks: int,
     values: Sequence[bytes],
     offsets: Sequence[int],
     money: Money,
     faults: dict[int, Fault],
-) -> Part:
-    """Columns of all events; `faults` gets the first fault of each event that has one.
+) -> Judged:
+    """Columns of all events, the first `clicks` of which are clicks, the others purchases.
 
-    `values` and `offsets` are those of the events' records. Columns of faulty events are void.
+    `values` and `offsets` are those of the events' records. `faults` gets the first fault of each
+    event that has one; columns of faulty events are void.
     """
+    n = len(events)
     at, utc_offset = _times(events, faults)
-    amounts = Amounts(money, topic, events, values, faults)
-    absent = np.full(len(events), MISSING, np.int64)
-    if topic == CLICKS:
-        quantities = list(map(attrgetter("quantity"), events))
-        quantity = _quantities(quantities, lambda k: (k, "quantity"), faults)
-        price = amounts.of_events("price")
-        numbers = {"value": absent, "discount": absent, "price": price, "quantity": quantity}
-        owner, lines = np.zeros(0, np.int32), dict[str, NDArray[np.int64]]()
-    else:
-        value, discount = amounts.of_events("value"), amounts.of_events("discount")
-        numbers = {"value": value, "discount": discount, "price": absent, "quantity": absent}
-        owner, lines = _lines(events, amounts, faults)
-    offset = np.fromiter(offsets, np.int64, len(events))
-    return Part(events, at, utc_offset, offset, numbers, owner, lines)
+    # One array for all columns, which are its rows.
+    numbers = dict(zip(NUMBER_COLUMNS, np.full((len(NUMBER_COLUMNS), n), MISSING), strict=True))
+    owner, lines = np.zeros(0, np.int32), dict[str, NDArray[np.int64]]()
+    if clicks:
+        amounts = Amounts(money, CLICKS, events[:clicks], values, faults)
+        quantities = list(map(attrgetter("quantity"), events[:clicks]))
+        numbers["quantity"][:clicks] = _quantities(quantities, lambda k: (k, "quantity"), faults)
+        numbers["price"][:clicks] = amounts.of_events("price")
+    if n > clicks:
+        found: dict[int, Fault] = {}
+        amounts = Amounts(money, PURCHASES, events[clicks:], values[clicks:], found)
+        for name in ("value", "discount"):
+            numbers[name][clicks:] = amounts.of_events(name)
+        owner, lines = _lines(events[clicks:], amounts, found)
+        owner += np.int32(clicks)
+        for i, fault in found.items():
+            faults.setdefault(clicks + i, fault)
+    offset = np.array(offsets, np.int64)
+    return Judged(events, clicks, at, utc_offset, offset, numbers, owner, lines)
 
 
 def judge_age(
@@ -99,7 +109,7 @@ def judge_age(
         (future_ms, at - recorded, Reason.FUTURE),
         (retention_ms, recorded - at, Reason.TOO_OLD),
     ):
-        for i in [] if limit is None else np.flatnonzero(ahead > limit).tolist():
+        for i in [] if limit is None else (ahead > limit).nonzero()[0].tolist():
             if i not in faults:
                 side = "after" if reason is Reason.FUTURE else "before"
                 detail = (
@@ -113,9 +123,13 @@ def _times(events: Events, faults: dict[int, Fault]) -> tuple[NDArray[np.int64],
     moments = list(map(attrgetter("occurred_at"), events))
     at, utc_offset = instants(moments), utc_offsets(moments)
     # The written date counts as well as the instant, so that the schema can say the range.
-    written = at + np.where(utc_offset == NO_OFFSET, 0, utc_offset.astype(np.int64) * MINUTE)
+    written = at
+    elsewhere = utc_offset != NO_OFFSET
+    if elsewhere.any():
+        written = at + elsewhere * (utc_offset.astype(np.int64) * MINUTE)
     sound = (np.minimum(at, written) >= EARLIEST) & (np.maximum(at, written) < LATEST)
-    for i in np.flatnonzero(~sound | (np.floor(at) != at)).tolist():
+    sound &= np.floor(at) == at
+    for i in (~sound).nonzero()[0].tolist():
         faults.setdefault(i, (Reason.INVALID, OCCURRED_AT))
     return at.astype(np.int64), utc_offset
 
@@ -125,7 +139,7 @@ def _quantities(
 ) -> NDArray[np.int64]:
     """Quantities as int64; `places(k)` says which event the k-th belongs to, and which field."""
     quantity = floats(values)
-    for k in np.flatnonzero(np.floor(quantity) < quantity).tolist():
+    for k in (np.floor(quantity) < quantity).nonzero()[0].tolist():
         event, field = places(k)
         faults.setdefault(event, (Reason.INVALID, f"{field}: expected a whole number"))
     return whole(quantity)
