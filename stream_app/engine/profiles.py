@@ -73,7 +73,8 @@ class Profiles:
 
     def due_slots(self, now: int, limit: int) -> NDArray[np.intp]:
         """Return at most `limit` slots whose `due` has come by `now` (ms)."""
-        return np.flatnonzero(self.due <= now)[:limit]
+        due = self.due if limit else self.due[:0]
+        return (due <= now).nonzero()[0][:limit]
 
     def under(self, program: Program) -> Profiles:
         """Return these profiles under another catalogue, every row due to be decided anew.
