@@ -20,14 +20,16 @@ class Level:
         self.number = {source: i for i, source in enumerate(sources)}
         tables = [type_table(source.types) for source in sources]
         self.table = np.array(tables, np.bool_).reshape(-1, TYPE_TABLE_SIZE)
-        self.carriers: dict[str, list[int]] = {}
+        # Number 0 stands for no field: every unit carries that.
+        fields = list(dict.fromkeys(["", *(source.field for source in sources)]))
+        self.fields = fields[1:]
+        self.carrier = np.array([fields.index(source.field) for source in sources], np.intp)
         self.conditions: list[tuple[int, bool, expression.Expression]] = []
         for i, source in enumerate(sources):
-            if source.field:
-                self.carriers.setdefault(source.field, []).append(i)
             if source.where:
                 where = condition(source.where)
                 self.conditions.append((i, _reads_lines(source, where), where))
+        self.conditional = np.array([i for i, _, _ in self.conditions], np.intp)
 
 
 def levels(sources: Iterable[Source]) -> tuple[Level, Level]:
@@ -75,12 +77,13 @@ class Selection:
 
     def _select(self, by_item: bool) -> NDArray[np.bool_]:
         level, units = self._levels[by_item], self._frame.level(by_item)
-        matrix = level.table[:, units.type]
-        for field, numbers in level.carriers.items():
-            matrix[numbers] &= units.present(field)
-        for i, reads_lines, where in level.conditions:
-            # Conditions are the dear part, and most small batches lack the types of most.
-            if matrix[i].any():
+        everywhere = np.ones(len(units), np.bool_)
+        present = np.array([everywhere, *(units.present(field) for field in level.fields)])
+        matrix: NDArray[np.bool_] = level.table[:, units.type] & present[level.carrier]
+        # Conditions are the dear part, and most small batches lack the types of most.
+        wanted: list[bool] = matrix[level.conditional].any(axis=1).tolist()
+        for (i, reads_lines, where), any_unit in zip(level.conditions, wanted, strict=True):
+            if any_unit:
                 matrix[i] &= self._any_line(where) if reads_lines else self._true(where, by_item)
         return matrix
 
