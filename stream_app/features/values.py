@@ -59,7 +59,7 @@ class Values(Mapping[str, Column]):
     def __getitem__(self, name: str) -> Column:
         found = self._done.get(name)
         if found is None:
-            # A view that is kept would be a cycle, which holds a round's rows until it is collected.
+            # One that is kept would be a cycle, which holds a round's rows until it is found.
             view = View(self._reader, self._strings, self)
             found = self._done[name] = self._makers[name](view)
         return found
