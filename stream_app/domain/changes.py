@@ -138,7 +138,7 @@ def encode(message: TagChange | TagState) -> bytes:
         }
         for name, status in message.tags.items()
     }
-    return _ENCODER.encode(replace(message, as_of=to_rfc3339(message.as_of), tags=tags))
+    return _ENCODER.encode(replace(message, as_of=_AT(message.as_of), tags=tags))
 
 
 def decode_change(value: bytes) -> TagChange:

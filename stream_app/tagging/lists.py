@@ -55,6 +55,8 @@ class ListRule:
         rows = _different(states, wanted)
         if self.tag.hold_ms:
             rows = rows[timing.free(rows, self.place, self.tag.hold_ms)]
+        if not len(rows):
+            return
         pairs = zip(rows.tolist(), states[rows].tolist(), wanted[rows].tolist(), strict=True)
         states[rows] = wanted[rows]
         timing.stamp(rows, self.place)

@@ -87,9 +87,11 @@ class Scalars:
     def _wanted(self, old: Codes, frame: Frame, timing: Timing) -> Codes:
         """States that follow from the features, the states before and the time; holds aside."""
         answers = self._circuit.run(frame, old.shape[1])
-        new = np.zeros_like(old)
-        for rules, codes, begins in reversed(self._ranks):
-            new[rules] = np.where(answers[begins], codes, new[rules])
+        _, codes, begins = self._ranks[0]
+        new = answers[begins] * codes
+        for rules, codes, begins in self._ranks[1:]:
+            first = new[rules]
+            new[rules] = np.where(answers[begins] & (first == ABSENT), codes, first)
         begun = new != ABSENT
         if len(self._bands):
             stays = answers[self._stays] & is_set(old[self._bands])

@@ -35,7 +35,8 @@ class Timing:
         """Which tags may change now; rows of the others become due when their hold is over."""
         ends = self.ends(rows, places, holds)
         free: NDArray[np.bool_] = (ends <= self.now) | (self.since[rows, places] == 0)
-        self._due(rows[~free], ends[~free])
+        held = ~free
+        np.minimum.at(self.due, rows[held], ends[held])
         return free
 
     def stamp(self, rows: Places, places: Any) -> None:
@@ -50,6 +51,3 @@ class Timing:
     def look_again(self, moments: NDArray[np.int64]) -> None:
         """Make rows due at the first of their moments (k, m)."""
         np.minimum(self.due, moments.min(axis=0), out=self.due)
-
-    def _due(self, rows: Places, moments: NDArray[np.int64]) -> None:
-        np.minimum.at(self.due, rows, moments)
