@@ -102,6 +102,10 @@ def _decay(
 ) -> None:
     """Weigh what is there against references that were moved on by so many spans."""
     moved = steps.nonzero()[0]
+    # Mostly those are of new users, who have nothing yet.
+    moved = moved[weights[row[moved], number[moved]].any(axis=1)]
+    if not len(moved):
+        return
     _, first = np.unique(row[moved] * weights.shape[1] + number[moved], return_index=True)
     moved = moved[first]
     place = row[moved], number[moved]
@@ -115,10 +119,10 @@ def heaviest(rows: Rows, slots: Slots) -> tuple[NDArray[np.int32], NDArray[np.fl
     order = (-weights).argsort(axis=1, kind="stable")
     row = np.arange(len(rows))[:, None]
     codes, weights = codes[row, order].astype(np.int32), weights[row, order]
-    total = weights.sum(axis=1, keepdims=True)
-    shares = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+    total = np.add.reduce(weights, axis=1, keepdims=True)
+    total[total == 0] = 1.0
     codes[codes == 0] = -1
-    return codes, shares
+    return codes, weights / total
 
 
 def usual(rows: Rows, slots: Slots) -> NDArray[np.uint16]:
