@@ -15,12 +15,12 @@ from stream_app.features.rings import Geometry, Place
 from stream_app.features.selectors import MONEY_FIELDS
 from stream_app.features.slots import heaviest, usual
 from stream_app.features.storage import NEVER, Latest, Registers, Ring
-from stream_app.features.values import Floats, Make, View, Weighted, amount, elapsed, ratio, text
+from stream_app.features.values import Floats, Make, Values, Weighted, amount, elapsed, ratio, text
 from stream_app.features.windows import ALL, HOUR_MS
 
 
 def maker(declaration: Declaration, geometry: Geometry, minor_per_major: float) -> Make:
-    """What computes the feature's column from a View."""
+    """What computes the feature's column from the values it is one of."""
     source, window = declaration.source, declaration.window.panes
     scale = minor_per_major if source.field in MONEY_FIELDS else 1.0
     match declaration.kind:
@@ -28,22 +28,22 @@ def maker(declaration: Declaration, geometry: Geometry, minor_per_major: float) 
             return _sum(geometry, _ring(declaration), window)
         case "sum":
             total = _sum(geometry, _ring(declaration), window)
-            return lambda view: total(view) / scale
+            return lambda values: total(values) / scale
         case "mean":
             total, counted = (_sum(geometry, r, window) for r in mean_rings(declaration))
-            return lambda view: ratio(total(view) / scale, counted(view))
+            return lambda values: ratio(total(values) / scale, counted(values))
         case "max":
             ring = _ring(declaration)
-            return lambda view: amount(view.reader.max(ring, window), scale)
+            return lambda values: amount(values.reader.max(ring, window), scale)
         case "share":
             matching, every = (_sum(geometry, r, window) for r in share_rings(declaration))
-            return lambda view: ratio(matching(view), every(view))
+            return lambda values: ratio(matching(values), every(values))
         case "active_days":
             ring = _ring(declaration)
-            return lambda view: view.reader.days(ring, window)
+            return lambda values: values.reader.days(ring, window)
         case "distinct":
             registers = Registers(source, declaration.window.pane)
-            return lambda view: estimate(view.rows, registers, window, view.now)
+            return lambda values: estimate(values.rows, registers, window, values.now)
     return _timeless(declaration)
 
 
@@ -51,21 +51,21 @@ def _timeless(declaration: Declaration) -> Make:
     match declaration.kind:
         case "hours_since":
             field = since_field(declaration)
-            return lambda view: elapsed(view.now, _cell(view, field), HOUR_MS, MISSING)
+            return lambda values: elapsed(values.now, _cell(values, field), HOUR_MS, MISSING)
         case "tenure":
             unit = declaration.unit_ms
-            return lambda view: elapsed(view.now, view.rows["first_seen"], unit, NEVER)
+            return lambda values: elapsed(values.now, values.rows["first_seen"], unit, NEVER)
         case "last":
             code = f"{Latest(declaration.source).name}:code"
-            return lambda view: text(view.rows[code], view.strings)
+            return lambda values: text(values.rows[code], values.strings)
         case "usual":
             slots = slots_of(declaration)
-            return lambda view: text(usual(view.rows, slots), view.strings)
+            return lambda values: text(usual(values.rows, slots), values.strings)
         case "top":
             slots = slots_of(declaration)
-            return lambda view: Weighted(*heaviest(view.rows, slots), view.strings.values)
+            return lambda values: Weighted(*heaviest(values.rows, slots), values.strings.values)
     above, below = declaration.of
-    return lambda view: ratio(view.columns[above], view.columns[below])
+    return lambda values: ratio(values.number(above), values.number(below))
 
 
 def since_field(declaration: Declaration) -> str:
@@ -86,13 +86,13 @@ def elapsed_units(declarations: Mapping[str, Declaration]) -> dict[str, tuple[st
     return found
 
 
-def _sum(geometry: Geometry, ring: Ring, window: int) -> Callable[[View], Floats]:
+def _sum(geometry: Geometry, ring: Ring, window: int) -> Callable[[Values], Floats]:
     place = geometry.places[ring]
     return partial(_read_sum, place=place, window=place.windows.index(window))
 
 
-def _read_sum(view: View, place: Place, window: int) -> Floats:
-    return view.reader.sum(place, window)
+def _read_sum(values: Values, place: Place, window: int) -> Floats:
+    return values.reader.sum(place, window)
 
 
 def _ring(declaration: Declaration) -> Ring:
@@ -101,5 +101,5 @@ def _ring(declaration: Declaration) -> Ring:
     return storage
 
 
-def _cell(view: View, field: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    return view.rows[field].reshape(len(view.rows))
+def _cell(values: Values, field: str) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return values.rows[field].reshape(len(values.rows))

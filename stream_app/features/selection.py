@@ -81,7 +81,7 @@ class Selection:
         present = np.array([everywhere, *(units.present(field) for field in level.fields)])
         matrix: NDArray[np.bool_] = level.table[:, units.type] & present[level.carrier]
         # Conditions are the dear part, and most small batches lack the types of most.
-        wanted: NDArray[np.bool_] = matrix[level.conditional].any(axis=1)
+        wanted: NDArray[np.bool_] = np.logical_or.reduce(matrix[level.conditional], axis=1)
         for k in wanted.nonzero()[0].tolist():
             i, reads_lines, where = level.conditions[k]
             matrix[i] &= self._any_line(where) if reads_lines else self._true(where, by_item)

@@ -28,20 +28,7 @@ class Weighted:
 
 
 Column = Floats | Text | Weighted
-
-
-class View:
-    """What a column is made of: the rows at `now`, and the columns of other features."""
-
-    def __init__(self, reader: Reader, strings: Dictionary, columns: Mapping[str, Any]) -> None:
-        self.reader = reader
-        self.rows = reader.rows
-        self.now = reader.now
-        self.strings = strings
-        self.columns = columns
-
-
-Make = Callable[[View], Column]
+Make = Callable[["Values"], Column]
 
 
 class Values(Mapping[str, Column]):
@@ -52,17 +39,24 @@ class Values(Mapping[str, Column]):
 
     def __init__(self, makers: Mapping[str, Make], reader: Reader, strings: Dictionary) -> None:
         self._makers = makers
-        self._reader = reader
-        self._strings = strings
         self._done: dict[str, Column] = {}
+        # What columns are made of.
+        self.reader = reader
+        self.rows = reader.rows
+        self.now = reader.now
+        self.strings = strings
 
     def __getitem__(self, name: str) -> Column:
         found = self._done.get(name)
         if found is None:
-            # One that is kept would be a cycle, which holds a round's rows until it is found.
-            view = View(self._reader, self._strings, self)
-            found = self._done[name] = self._makers[name](view)
+            found = self._done[name] = self._makers[name](self)
         return found
+
+    def number(self, name: str) -> Floats:
+        """The column of a feature that is a number."""
+        column: Any = self[name]
+        floats: Floats = column
+        return floats
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)
