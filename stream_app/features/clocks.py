@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Panes:
     age: NDArray[np.int64]
 
     def buckets(
-        self, panes: Sequence[int], lengths: NDArray[np.int64], units: Events
+        self, panes: NDArray[np.intp], lengths: NDArray[np.int64], units: Events
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Buckets of units in some rings (`lengths` a column), and which are young enough."""
         number, age = self.number[panes], self.age[panes]

@@ -116,7 +116,7 @@ class Plan:
     to be looked at is; and which fields are to be looked at each hour."""
 
     fields: list[str]
-    number: list[int]
+    number: NDArray[np.intp]
     after: NDArray[np.int64]
     hourly: list[int]
 
@@ -144,7 +144,7 @@ class ElapsedDue:
         ]
         return Plan(
             [self._units[name][0] for name in wanted],
-            [number for number, _ in passed],
+            np.array([number for number, _ in passed], np.intp),
             np.array([moment for _, moment in passed], np.int64)[:, None],
             [number for number, name in enumerate(wanted) if name in hourly],
         )

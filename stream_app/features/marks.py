@@ -57,7 +57,7 @@ class _Rings:
     ) -> None:
         rings = sorted(chosen, key=lambda ring: tuple(DTYPES).index(ring.group))
         sizes = [np.dtype(DTYPES[ring.group]).itemsize for ring in rings]
-        self._count = np.arange(len(rings))
+        self._bounds = np.arange(len(rings) + 1)
         self._source = np.array([number[ring.source] for ring in rings])
         self._told = [
             (i, (ring.kind, ring.source)) for i, ring in enumerate(rings) if ring.kind in _TOLD
@@ -70,11 +70,12 @@ class _Rings:
         shapes = [(ring.group, ring.pane, lengths[ring]) for ring in rings]
         distinct = list(dict.fromkeys(shapes))
         self._shape = np.array([distinct.index(shape) for shape in shapes])
+        self._shape_shift = self._shape - self._bounds[:-1]
         strides = [layout.size // np.dtype(DTYPES[group]).itemsize for group, _, _ in distinct]
         self._stride = np.array(strides)[:, None]
         times = list(dict.fromkeys((pane, length) for _, pane, length in distinct))
-        self._time = [times.index((pane, length)) for _, pane, length in distinct]
-        self._pane = [pane for pane, _ in times]
+        self._time = np.array([times.index((pane, length)) for _, pane, length in distinct])
+        self._pane = np.array([pane for pane, _ in times])
         self._length = np.array([length for _, length in times])[:, None]
         self._offset = np.array(
             [layout.offsets[ring.name] // size for ring, size in zip(rings, sizes, strict=True)]
@@ -82,7 +83,7 @@ class _Rings:
         # What is added or compared: a field of the units, or ("") their time.
         fields = [ring.source.field if ring.kind in ("sum", "max") else "" for ring in rings]
         self._fields = list(dict.fromkeys(fields))
-        self._field = np.array([self._fields.index(field) for field in fields])
+        self._field_shift = np.array([self._fields.index(f) for f in fields]) - self._bounds[:-1]
 
     def marks(self, matrix: NDArray[np.bool_], told: Told) -> NDArray[np.bool_]:
         """Which ring each unit is for, (rings, units)."""
@@ -102,10 +103,10 @@ class _Rings:
             marks &= young[self._time][self._shape]
         places = units.row * self._stride + bucket[self._time]
         hits = marks.ravel().nonzero()[0]
-        edges = hits.searchsorted(np.arange(len(marks) + 1) * n)
-        # A hit is ring * n + unit.
-        ring = self._count.repeat(edges[1:] - edges[:-1])
-        index = places.ravel()[hits + ((self._shape - self._count) * n)[ring]] + self._offset[ring]
+        edges = hits.searchsorted(self._bounds * n)
+        # A hit is ring * n + unit; a shift puts the ring's shape, or field, in the ring's place.
+        ring = self._bounds[:-1].repeat(edges[1:] - edges[:-1])
+        index = places.ravel()[hits + self._shape_shift[ring] * n] + self._offset[ring]
         values: NDArray[Any] | None = None
         for group, first, last in self._edges:
             part = slice(edges[first], edges[last])
@@ -117,7 +118,7 @@ class _Rings:
                 continue
             if values is None:
                 values = np.array([units.number(f) if f else units.at for f in self._fields])
-            shift = ((self._field - self._count) * n)[ring[part]]
+            shift = self._field_shift[ring[part]] * n
             operation: Any = np.add if group == "sum" else np.maximum
             operation.at(cells, index[part], values.ravel()[hits[part] + shift])
 

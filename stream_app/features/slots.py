@@ -32,8 +32,9 @@ class SlotTexts:
         number = {one: orders[one.count].index(f"{one.name}:weight") for one in slots}
         self._slots = sorted(slots, key=lambda one: (one.count, number[one]))
         self._number = np.array([number[one] for one in self._slots])
-        # Where each number of slots begins among the features.
-        self._begins = {count: [one.count for one in self._slots].index(count) for count in counts}
+        # Where the features with each number of slots begin and end.
+        self._counts = counts
+        self._edges = np.array([sum(o.count < c for o in slots) for c in (*counts, np.inf)])
         self._tables = [np.array(one.weights) for one in self._slots]
         self._half_lives = np.array([one.half_life_ms for one in self._slots], np.int64)
         self._spans = _SPAN * self._half_lives
@@ -51,8 +52,8 @@ class SlotTexts:
         row, feature, code, at, weight = (np.concatenate(c) for c in zip(*parts, strict=True))
         weight, steps = self._weigh(rows, row, feature, at, weight)
         texts = Texts(row, self._number[feature], code, weight)
-        edges = feature.searchsorted([*self._begins.values(), len(self._slots)]).tolist()
-        for count, begin, end in zip(self._begins, edges, edges[1:], strict=False):
+        edges = feature.searchsorted(self._edges).tolist()
+        for count, begin, end in zip(self._counts, edges, edges[1:], strict=False):
             if begin == end:
                 continue
             part = slice(begin, end)
