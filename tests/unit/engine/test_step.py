@@ -143,6 +143,7 @@ def test_time_never_falls_and_the_floor_raises_it():
 def test_rows_that_are_due_are_decided_in_slices():
     profiles = Profiles(program())
     step(profiles, [records([click(f"u{n}", n) for n in range(5)]), []])
+    assert step(profiles, [[], []], floor=START + 2 * DAY, due_limit=0).due == 0
     done = step(profiles, [[], []], floor=START + 2 * DAY, due_limit=3)
     assert (done.due, done.touched) == (3, 3)
     assert {c.action for c in done.outputs.changes} == {"removed"}

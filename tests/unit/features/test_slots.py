@@ -112,6 +112,16 @@ def test_weights_stay_finite_over_a_thousand_half_lives() -> None:
     assert values["late"] == 0
 
 
+def test_weights_decay_behind_one_that_has_faded_to_nothing() -> None:
+    made = Shoppers("f: {top: view_item, of: item_category, half_life: 1h}")
+    for i, (text, day) in enumerate([("first", 0), ("second", 60), ("third", 75)]):
+        fold(made, [(text, day * DAY)], first=i)
+    shares = dict(made.values(START)["f"])
+    assert shares["first"] == 0
+    assert shares["second"] == pytest.approx(2.0 ** (-15 * 24), rel=1e-6, abs=0)
+    assert shares["third"] == pytest.approx(1)
+
+
 def test_usual_keeps_three() -> None:
     made = Shoppers("f: {usual: device}")
     devices = ["a", "a", "b", "b", "c", "d", "d", "d"]
