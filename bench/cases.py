@@ -45,8 +45,8 @@ class Sizes:
     warm_up: int = 200_000
     warm: int = 700_000
     stock_s: float = 20.0
-    latency_s: float = 25.0
-    latency_skip_s: float = 5.0
+    latency_s: float = 40.0
+    latency_skip_s: float = 20.0
     flat: int = 3_000_000
 
 

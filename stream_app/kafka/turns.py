@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-#: An answer from the broker takes so many passes of the event loop to become the next request:
-#: socket, future, the client's own task, and the request's.
-_PASSES: Final = 4
+#: An answer from the broker takes about five passes of the event loop to become the next request,
+#: and a fetch about twice as many to get to its partitions.
+_PASSES: Final = 12
 
 
 class Turns:
