@@ -35,8 +35,9 @@ from stream_app.metrics import Metrics
 from stream_app.resolve import resolve
 from stream_app.settings import Settings
 
-#: Of one partition in one fetch, compressed: a fetch becomes objects at once, ten times as large.
-_MAX_FETCH_BYTES = 256 * 1024
+#: Of one partition in one fetch, compressed: larger batches come one partition at a time, and what
+#: came becomes objects at once, ten times as large.
+_MAX_FETCH_BYTES = 1024 * 1024
 _DAY_MS = 86_400_000
 
 

@@ -14,13 +14,16 @@ from support.worker import Worker
 
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.kafka.topics import TopicPlan
+from stream_app.settings import Settings
 
 EVENTS = 2_000_000
 #: These are made once and sent again and again.
 DISTINCT = 50_000
 #: 120 MB for the program, 150 MB for rounds and transactions under way, a few for the profiles, and
-#: 0.8 kB for each of 100,000 small events that may wait for each of four partitions.
-BOUND_MB = 600
+#: 0.8 kB for each of some 20,000 small events that wait for each of four partitions.
+BOUND_MB = 300
+#: More than half of what may wait before fetching pauses.
+WAITING = 2 * Settings().queue_records
 
 
 @pytest.mark.timeout(240)
@@ -30,14 +33,14 @@ async def test_a_large_backlog_waits_in_the_broker_and_not_in_memory(
     servers = kafka.bootstrap_servers
     await send_over_and_over(servers, topics, EVENTS)
     async with stage(servers, topics, run_worker, tmp_path, 41) as on:
-        worker = await on.started(round_records=20_000)
+        worker = await on.started(round_records=Settings().round_records)
         waited = 0.0
         while on.follower.committed() < EVENTS // 2:
             waited = max(waited, await asyncio.to_thread(worker.metric, "stream_app_queued"))
             assert peak_mb(worker) < BOUND_MB
             await asyncio.sleep(0.2)
         # There was more than fits, and it was fetched faster than folded.
-        assert waited >= 150_000
+        assert waited >= WAITING
 
 
 def peak_mb(worker: Worker) -> float:
