@@ -37,7 +37,7 @@ from stream_app.settings import Settings
 
 #: Of one partition in one fetch, compressed: larger batches come one partition at a time, and what
 #: came becomes objects at once, ten times as large.
-_MAX_FETCH_BYTES = 1024 * 1024
+_MAX_FETCH_BYTES = 512 * 1024
 _DAY_MS = 86_400_000
 
 

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     dead_letter_run: Count = 10_000
     """Events in such a run."""
 
-    round_records: Count = 6_000
+    round_records: Count = 8_000
     """Events that one transaction takes at most."""
     round_bytes: Bytes = 16_777_216
     """Bytes of events that one transaction takes at most."""

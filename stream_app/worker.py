@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import gc
 import signal
-import sys
 from typing import Final
 
 from stream_app.app import create_app
@@ -17,9 +16,6 @@ from stream_app.settings import Settings
 
 #: Net new containers before the collector looks at the youngest.
 _COLLECT_AFTER: Final = 100_000
-#: How long (s) the thread that fetches waits for the interpreter while a round is folded; Python's
-#: default is five times as long, and a fetch waits several times.
-_SWITCH_AFTER_S: Final = 0.001
 #: Of malloc.h: blocks from this size on are mapped, and given back as soon as they are freed.
 _M_MMAP_THRESHOLD: Final = -3
 _MMAP_FROM: Final = 1_048_576
@@ -35,7 +31,6 @@ async def run_worker(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    sys.setswitchinterval(_SWITCH_AFTER_S)
     _spare_the_collector()
     _give_memory_back()
     app.finalize()
