@@ -33,7 +33,7 @@ from stream_app.kafka.embedded.runtime import KAFKA_VERSION
 def main(only: str | None, rounds: int, quick: bool, long: bool, output: Path | None) -> None:
     """Measure throughput, latency, restoring and memory on an embedded Kafka.
 
-    Takes about half an hour. Leave the machine alone meanwhile.
+    Takes about a quarter of an hour. Leave the machine alone meanwhile.
     """
     parts = _parts(only)
     sizes = QUICK if quick else Sizes()
