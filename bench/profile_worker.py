@@ -108,9 +108,9 @@ def _parts(profiles: Profiles) -> Iterator[tuple[Any, str, str]]:
 def _send(done: Step, spent: dict[str, float]) -> None:
     outputs = done.outputs
     with _measured("encode changes", spent):
-        changes = outputs.encoded_changes()
+        changes = list(outputs.encoded_changes())
     with _measured("encode states", spent):
-        states = outputs.encoded_states()
+        states = list(outputs.encoded_states())
     for records in (changes, states, [*encode_strings(done.strings), *outputs.rows]):
         with _measured("append to batches", spent):
             batches = list(_batches(records))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
@@ -147,10 +146,10 @@ class Metrics:
             labels["tag"] = OTHER
         (counter.labels(**labels) if labels else counter).inc(by)
 
-    def count_each(self, name: str, rows: Iterable[tuple[str, ...]]) -> None:
-        """Adds one for each row of label values, in declared order; cheaper than one by one."""
+    def count_each(self, name: str, counts: Mapping[tuple[str, ...], int]) -> None:
+        """Adds each of `counts`, by label values in declared order."""
         labels = LABELS.get(name, ())
-        for values, by in Tally(rows).items():
+        for values, by in counts.items():
             self.count(name, by, **dict(zip(labels, values, strict=True)))
 
     def set(self, name: str, value: float, **labels: object) -> None:

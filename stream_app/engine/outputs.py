@@ -30,29 +30,30 @@ _SLICE: Final = 10_000
 
 @dataclass(slots=True)
 class Outputs:
-    """Records to publish, keyed by user id; the changed rows are views of one block of bytes."""
+    """What to publish about `users` (m,), whose rows changed; encoded only as it is asked for."""
 
     changes: list[TagChange] = field(default_factory=list)
     states: list[TagState] = field(default_factory=list)
-    rows: list[KeyValue] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    #: The rows' bytes, one after the other, which nobody writes to any more.
+    block: memoryview = memoryview(b"")  # noqa: RUF009 - read only
 
-    def encode_rows(
-        self, profiles: Profiles, touched: NDArray[np.intp], rows: NDArray[np.void]
-    ) -> None:
-        """Cut the changed rows into changelog records; the row's first field names its layout."""
-        size, block, users = rows.dtype.itemsize, memoryview(rows.tobytes()), profiles.users
-        self.rows = [
-            (users[slot].encode(), block[at : at + size])
-            for slot, at in zip(touched.tolist(), range(0, len(block), size), strict=True)
-        ]
+    def rows(self) -> Iterator[KeyValue]:
+        """Yield the changelog's records: views of `block`; a row's first field names its layout."""
+        if self.users:
+            block, size = self.block, len(self.block) // len(self.users)
+            for user, at in zip(self.users, range(0, len(block), size), strict=True):
+                yield user.encode(), block[at : at + size]
 
-    def encoded_changes(self) -> list[KeyValue]:
-        """Return the records for the `tags` topic."""
-        return [(change.user_id.encode(), encode(change)) for change in self.changes]
+    def encoded_changes(self) -> Iterator[KeyValue]:
+        """Yield the records for the `tags` topic."""
+        for change in self.changes:
+            yield change.user_id.encode(), encode(change)
 
-    def encoded_states(self) -> list[KeyValue]:
-        """Return the records for the `tag-state` topic."""
-        return [(state.user_id.encode(), encode(state)) for state in self.states]
+    def encoded_states(self) -> Iterator[KeyValue]:
+        """Yield the records for the `tag-state` topic."""
+        for state in self.states:
+            yield state.user_id.encode(), encode(state)
 
 
 def publish(
@@ -63,20 +64,25 @@ def publish(
     batch: EventBatch,
     emitted_at: int,
 ) -> Outputs:
-    """Decide the tags of `rows` (m,) at partition time and write `due`; return what changed."""
+    """Decide the tags of `rows` (m,) at partition time and write `due`; return what changed.
+
+    The result looks at `rows` itself: they must not be written to any more.
+    """
     program, now = profiles.program, profiles.time
     values = program.features.values(rows, now, profiles.dictionary)
     decisions = program.tags.decide(rows, values, now, profiles.dictionary.values)
     passing = program.features.due(rows, now, program.thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
-    if not decisions.changes:
-        return Outputs()
     users = [profiles.users[slot] for slot in touched.tolist()]
+    block = rows.view(np.uint8).data
+    if not decisions.changes:
+        return Outputs(users=users, block=block)
     causes = _causes(profiles.number, len(rows), index, batch)
     chain = _Chain(users, rows, causes, now, emitted_at)
     changes = [chain.follow(decision) for decision in decisions.changes]
     changed = chain.close(rows)
-    return Outputs(changes, _states(profiles, rows, changed, [users[i] for i in changed]))
+    states = _states(profiles, rows, changed, [users[i] for i in changed])
+    return Outputs(changes, states, users, block)
 
 
 class _Chain:

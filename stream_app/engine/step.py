@@ -67,7 +67,6 @@ def step(
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
     outputs = publish(profiles, touched, rows, index, batch, emitted_at)
     profiles.scatter(touched, rows)
-    outputs.encode_rows(profiles, touched, rows)
     return Step(
         rejected=decoded.rejected + misrouted,
         events=tuple(int(n) for n in np.bincount(batch.topic, minlength=len(TOPICS))),

@@ -28,6 +28,11 @@ class Taken(NamedTuple):
     next: list[int]
     gaps: list[Gap]
 
+    def release(self) -> None:
+        """Let the records go, although whoever took them holds this still."""
+        for records in self.records:
+            records.clear()
+
 
 class RecordQueue:
     """A bounded queue: `full` asks the owner to stop fetching, nothing is refused.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
-
-import numpy as np
+from itertools import chain, starmap
+from typing import Final, NamedTuple, Protocol
 
 from stream_app.domain.batch import TOPICS
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
+from stream_app.engine.outputs import KeyValue
 from stream_app.engine.step import DUE_LIMIT, Step, step
 from stream_app.kafka.dead_letters import DeadLetterBudget, dead_letter
 from stream_app.kafka.queue import RecordQueue, Taken
-from stream_app.kafka.writer import Outgoing
+from stream_app.kafka.report import Report
+from stream_app.kafka.writer import Outgoing, Packed
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 
@@ -27,8 +28,16 @@ class Writer(Protocol):
     """What a partition needs of a transactional producer; `TransactionWriter` has it."""
 
     async def open(self, timeout_s: float) -> None: ...
-    async def write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None: ...
+    def pack(self, outputs: Mapping[str, Iterable[Outgoing]]) -> Packed: ...
+    async def write(self, packed: Packed) -> None: ...
     async def close(self, timeout_s: float) -> None: ...
+
+
+class _Folded(NamedTuple):
+    """What stays of a round until its transaction is committed."""
+
+    packed: Packed
+    report: Report
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,28 @@ class Rounds:
         """Fold and commit `taken`; `floor` (ms) raises partition time beyond the events."""
         clocks = self._clocks
         started = clocks.seconds()
+        folded = self._fold(taken, floor)
+        if folded is None:
+            return
+        # A transaction takes as long as several folds, and other partitions fold meanwhile.
+        taken.release()
+        written = clocks.seconds()
+        await self._writer.write(folded.packed)
+        self.next = taken.next
+        self.committed_at = clocks.wall_ms()
+        folded.report.count(self._metrics, self.committed_at)
+        self._metrics.observe("batch_seconds", written - started)
+        self._metrics.observe("transaction_seconds", clocks.seconds() - written)
+        self._gauge()
+
+    def _fold(self, taken: Taken, floor: int) -> _Folded | None:
+        """Fold `taken` and pack what is to be written; None where that is nothing."""
+        now = self._clocks.wall_ms()
         result = step(
             self.profiles,
             taken.records,
             floor=floor,
-            emitted_at=clocks.wall_ms(),
+            emitted_at=now,
             due_limit=DUE_LIMIT if self._look_for_due else 0,
         )
         if self._look_for_due and result.due < DUE_LIMIT:
@@ -104,27 +130,26 @@ class Rounds:
         self._look_for_due = result.due == DUE_LIMIT
         events = sum(map(len, taken.records))
         self._budget.spend(events, result.rejected)
-        if events or result.touched or clocks.wall_ms() - self.committed_at > KEEP_ALIVE_MS:
-            folded = clocks.seconds()
-            await self._writer.write(self._outputs(taken, result))
-            self.next = taken.next
-            self.committed_at = clocks.wall_ms()
-            self._measure(taken, result, folded - started, clocks.seconds() - folded)
+        if events or result.touched or now - self.committed_at > KEEP_ALIVE_MS:
+            packed = self._writer.pack(self._outputs(taken, result))
+            return _Folded(packed, Report.of(taken, result))
+        return None
 
-    def _outputs(self, taken: Taken, result: Step) -> dict[str, list[Outgoing]]:
+    def _outputs(self, taken: Taken, result: Step) -> dict[str, Iterator[Outgoing]]:
         settings, outputs = self._settings, result.outputs
-        records = {
-            settings.changelog_topic: self._changelog(taken, result),
-            settings.tags_topic: [Outgoing(*pair) for pair in outputs.encoded_changes()],
-            settings.tag_state_topic: [Outgoing(*pair) for pair in outputs.encoded_states()],
-            settings.dead_letters_topic: [
+        changelog = chain(self._internal(taken, result), outputs.rows())
+        return {
+            settings.changelog_topic: starmap(Outgoing, changelog),
+            settings.tags_topic: starmap(Outgoing, outputs.encoded_changes()),
+            settings.tag_state_topic: starmap(Outgoing, outputs.encoded_states()),
+            settings.dead_letters_topic: (
                 dead_letter(taken.records[r.topic][r.position], r, settings.dead_letter_max)
                 for r in result.rejected
-            ],
+            ),
         }
-        return {topic: outgoing for topic, outgoing in records.items() if outgoing}
 
-    def _changelog(self, taken: Taken, result: Step) -> list[Outgoing]:
+    def _internal(self, taken: Taken, result: Step) -> list[KeyValue]:
+        """The changelog's records beside the rows."""
         layout = self.profiles.program.layout
         fingerprint = f"{layout.fingerprint:016x}"
         meta = Meta(
@@ -134,44 +159,15 @@ class Rounds:
             strings=len(self.profiles.dictionary),
             revision=self._decided,
         )
-        pairs = [encode_meta(meta), *encode_strings(result.strings)]
+        records = [encode_meta(meta), *encode_strings(result.strings)]
         if fingerprint not in self._layouts:
-            pairs.append(encode_layout(layout))
+            records.append(encode_layout(layout))
             self._layouts.add(fingerprint)
-        return [Outgoing(*pair) for pair in (*pairs, *result.outputs.rows)]
+        return records
 
-    def _measure(self, taken: Taken, result: Step, fold_s: float, transaction_s: float) -> None:
+    def _gauge(self) -> None:
         metrics, partition = self._metrics, str(self.profiles.number)
-        for topic, name in enumerate(TOPICS):
-            metrics.count("events", len(taken.records[topic]), topic=name)
-            metrics.count("duplicates", result.duplicates[topic], topic=name)
-        metrics.count_each("rejected", ((r.reason.value,) for r in result.rejected))
-        metrics.count_each("tag_changes", ((c.tag, c.action) for c in result.outputs.changes))
-        metrics.count("transactions", outcome="committed")
-        metrics.observe("batch_size", sum(map(len, taken.records)))
-        metrics.observe("batch_seconds", fold_s)
-        metrics.observe("transaction_seconds", transaction_s)
-        delays = self._delays(taken, result)
-        if delays:
-            metrics.observe("event_to_change_seconds", np.array(delays))
         metrics.set("users", len(self.profiles), partition=partition)
         metrics.set("queued", self.queue.records, partition=partition)
         metrics.set("partition_time_seconds", self.profiles.time / 1000, partition=partition)
         metrics.set("dead_letter_ratio", self._budget.ratio, partition=partition)
-
-    def _delays(self, taken: Taken, result: Step) -> list[float]:
-        """Return the seconds from each causing record's Kafka timestamp to now."""
-        causes = {
-            (change.cause.topic, change.cause.offset)
-            for change in result.outputs.changes
-            if change.cause is not None
-        }
-        if not causes:
-            return []
-        now = self._clocks.wall_ms()
-        return [
-            (now - record.timestamp) / 1000
-            for topic, name in enumerate(TOPICS)
-            for record in taken.records[topic]
-            if (name, record.offset) in causes
-        ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +32,10 @@ class Outgoing(NamedTuple):
     key: bytes
     value: bytes | memoryview | None
     headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - never changed; aiokafka wants a list
+
+
+#: Filled batches by topic, none of them empty.
+Packed = Mapping[str, list[BatchBuilder]]
 
 
 class TransactionWriter:
@@ -78,11 +82,16 @@ class TransactionWriter:
                 f"the producer of {self.transactional_id} did not open: {error!r}"
             ) from error
 
-    async def write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None:
-        """Commit the records of `outputs` (by topic) in one transaction, or raise Fatal."""
+    def pack(self, outputs: Mapping[str, Iterable[Outgoing]]) -> Packed:
+        """Fill batches with the records of `outputs` (by topic); Fatal for one larger than that."""
+        packed = {topic: self._batches(topic, records) for topic, records in outputs.items()}
+        return {topic: batches for topic, batches in packed.items() if batches}
+
+    async def write(self, packed: Packed) -> None:
+        """Commit what was packed in one transaction, or raise Fatal."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._write(outputs)
+                await self._write(packed)
         except TimeoutError as error:
             raise Fatal(
                 f"a transaction of {self.transactional_id} took over {self._timeout_s:.0f} s"
@@ -92,14 +101,13 @@ class TransactionWriter:
                 f"a transaction of {self.transactional_id} failed and was not committed: {error!r}"
             ) from error
 
-    async def _write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None:
-        batches = {topic: self._batches(topic, records) for topic, records in outputs.items()}
+    async def _write(self, packed: Packed) -> None:
         await self._producer.begin_transaction()
         sent = []
         # First one batch of every topic, so that a single request adds all partitions to the
         # transaction; a topic's further batches wait for the one before.
-        for wave in zip_longest(*batches.values()):
-            for topic, batch in zip(batches, wave, strict=True):
+        for wave in zip_longest(*packed.values()):
+            for topic, batch in zip(packed, wave, strict=True):
                 if batch is not None:
                     sent.append(
                         await self._producer.send_batch(batch, topic, partition=self._number)
@@ -108,7 +116,7 @@ class TransactionWriter:
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()
 
-    def _batches(self, topic: str, records: Sequence[Outgoing]) -> list[BatchBuilder]:
+    def _batches(self, topic: str, records: Iterable[Outgoing]) -> list[BatchBuilder]:
         batches: list[BatchBuilder] = []
         batch = None
         for key, value, headers in records:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -89,12 +89,16 @@ class FakeWriter:
             raise self.error
         self.opened.append(timeout_s)
 
-    async def write(self, outputs: Mapping[str, Sequence[Outgoing]]) -> None:
+    def pack(self, outputs: Mapping[str, Iterable[Outgoing]]) -> Any:
+        packed = {topic: list(outgoing) for topic, outgoing in outputs.items()}
+        return {topic: outgoing for topic, outgoing in packed.items() if outgoing}
+
+    async def write(self, packed: Any) -> None:
         self.writing.set()
         await self.gate.wait()
         if self.error:
             raise self.error
-        self.log.append({topic: list(outgoing) for topic, outgoing in outputs.items()})
+        self.log.append(packed)
 
     async def close(self, timeout_s: float) -> None:
         self.closed = True

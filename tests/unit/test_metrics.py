@@ -32,7 +32,7 @@ def test_counters_add_up(metrics: Metrics) -> None:
 
 def test_rows_of_labels_are_counted_together(metrics: Metrics) -> None:
     metrics.use_catalogue("1", ["loyal"])
-    metrics.count_each("tag_changes", [("loyal", "added"), ("lost", "added"), ("loyal", "added")])
+    metrics.count_each("tag_changes", {("loyal", "added"): 2, ("lost", "added"): 1})
     assert value(metrics, "tag_changes_total", tag="loyal", action="added") == 2
     assert value(metrics, "tag_changes_total", tag="(other)", action="added") == 1
 

@@ -30,7 +30,7 @@ def folded(profiles: Profiles, stream: Stream) -> Pairs:
     written: Pairs = [encode_layout(profiles.program.layout)]
     for number, batch in enumerate(stream.batches()):
         done = step(profiles, batch)
-        written += [meta(profiles, number), *encode_strings(done.strings), *done.outputs.rows]
+        written += [meta(profiles, number), *encode_strings(done.strings), *done.outputs.rows()]
     return written
 
 
@@ -89,7 +89,7 @@ def test_what_comes_back_goes_on_as_if_nothing_had_happened(stream):
     for batch in first:
         step(whole, batch)
         done = step(part, batch)
-        written += [meta(part), *encode_strings(done.strings), *done.outputs.rows]
+        written += [meta(part), *encode_strings(done.strings), *done.outputs.rows()]
     again = loaded(program(), written)
     ended, resumed = step(whole, last), step(again, last)
     # A first round on no profiles leaves nothing to come back to.
@@ -100,7 +100,7 @@ def test_what_comes_back_goes_on_as_if_nothing_had_happened(stream):
 def test_rows_of_an_older_layout_are_carried_over_by_name():
     old = Profiles(program())
     done = step(old, [records([click("ann", 0), click("bob", 1)]), []])
-    written = [*done.outputs.rows, encode_layout(program().layout), meta(old)]
+    written = [*done.outputs.rows(), encode_layout(program().layout), meta(old)]
     again = loaded(program(MORE), written)
     assert again.users == ["ann", "bob"]
     assert again.read("ann") == {"active": 0} | old.read("ann")
@@ -112,9 +112,9 @@ def test_rows_of_an_older_layout_are_carried_over_by_name():
 
 def test_of_several_rows_of_a_user_the_last_counts_whatever_their_layouts():
     profiles = Profiles(program())
-    first = step(profiles, [records([click("ann", 0)]), []]).outputs.rows
+    first = list(step(profiles, [records([click("ann", 0)]), []]).outputs.rows())
     newer = profiles.under(program(MORE))
-    second = step(newer, [records([click("ann", 1)]), []]).outputs.rows
+    second = list(step(newer, [records([click("ann", 1)]), []]).outputs.rows())
     layouts = [encode_layout(program().layout), encode_layout(program(MORE).layout)]
     for under in (program(), program(MORE)):
         assert (
@@ -130,7 +130,7 @@ def test_a_catalogue_with_another_revision_makes_every_row_due():
     done = step(profiles, [records([click("ann", 0)]), []])
     own = program().catalogue.revision
     for revision, due in ((own, profiles.due.tolist()), ("", [0]), ("other", [0])):
-        again = loaded(program(), [*done.outputs.rows, meta(profiles, revision=revision)])
+        again = loaded(program(), [*done.outputs.rows(), meta(profiles, revision=revision)])
         assert again.due.tolist() == due
 
 
@@ -145,7 +145,7 @@ def good() -> Pairs:
     look = {"type": "view_item", "item_category": "shoes"}
     done = step(profiles, [records([click("ann", 0, **look)]), []])
     strings = encode_strings(done.strings)
-    return [encode_layout(program().layout), *strings, *done.outputs.rows, meta(profiles)]
+    return [encode_layout(program().layout), *strings, *done.outputs.rows(), meta(profiles)]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def rows(*users: str) -> list[tuple[bytes, bytes]]:
     meta = Meta(
         {"clicks": len(users), "purchases": 0}, profiles.time, "", len(profiles.dictionary), ""
     )
-    return [encode_meta(meta), *done.outputs.rows]
+    return [encode_meta(meta), *done.outputs.rows()]
 
 
 async def restored(timeout_s: float = 5.0) -> tuple[Any, int]:

@@ -79,7 +79,7 @@ def test_the_partition_has_a_transactional_id_of_its_own(writer):
 
 
 async def test_all_topics_are_written_to_the_partition_and_committed_at_the_end(writer):
-    await writer.write({"rows": some(3), "tags": some(2)})
+    await writer.write(writer.pack({"rows": some(3), "tags": some(2)}))
     assert writer._producer.calls == ["begin", "rows", "tags", "commit"]
     assert [(t, p, b.record_count()) for t, p, b in writer._producer.sent] == [
         ("rows", 3, 3),
@@ -88,7 +88,7 @@ async def test_all_topics_are_written_to_the_partition_and_committed_at_the_end(
 
 
 async def test_what_does_not_fit_one_batch_goes_into_more_after_every_topic_had_one(writer):
-    await writer.write({"rows": some(3, MAX_BATCH_BYTES // 2), "tags": some()})
+    await writer.write(writer.pack({"rows": some(3, MAX_BATCH_BYTES // 2), "tags": some()}))
     assert writer._producer.calls == ["begin", "rows", "tags", "rows", "rows", "commit"]
 
 
@@ -96,13 +96,13 @@ async def test_what_does_not_fit_one_batch_goes_into_more_after_every_topic_had_
 async def test_a_failed_batch_is_never_committed(writer, topic):
     writer._producer.fail[topic] = MessageSizeTooLargeError("too large")
     with pytest.raises(Fatal, match=r"app-3 failed and was not committed.*MessageSizeTooLarge"):
-        await writer.write({"rows": some(), "tags": some()})
+        await writer.write(writer.pack({"rows": some(), "tags": some()}))
     assert "commit" not in writer._producer.calls
 
 
 async def test_a_record_that_fits_no_batch_stops_before_the_transaction(writer):
     with pytest.raises(Fatal, match="key b'k0' for rows is larger than a batch"):
-        await writer.write({"tags": some(), "rows": some(1, MAX_BATCH_BYTES + 1)})
+        await writer.write(writer.pack({"tags": some(), "rows": some(1, MAX_BATCH_BYTES + 1)}))
     assert writer._producer.calls == []
 
 
@@ -110,7 +110,7 @@ async def test_a_record_that_fits_no_batch_stops_before_the_transaction(writer):
 async def test_whatever_does_not_end_is_bounded(writer, what):
     writer._producer.hang.add(what)
     with pytest.raises(Fatal, match="a transaction of app-3 took over"):
-        await writer.write({"rows": some()})
+        await writer.write(writer.pack({"rows": some()}))
 
 
 async def test_opening_is_bounded(writer):
