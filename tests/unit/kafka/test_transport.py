@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, NodeNotReadyError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import TRANSPORTS
 from faust.types import TP
@@ -52,6 +52,14 @@ class FakeKafka:
         self.error: Exception | None = None
         self.hang = False
         self.fetched_at: dict[TopicPartition, float] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.stopped = False
+
+    async def start(self) -> None:
+        self.loop = asyncio.get_running_loop()
+
+    async def stop(self) -> None:
+        self.stopped = True
 
     async def commit(self, offsets: dict[Any, int]) -> None:
         if self.error:
@@ -59,6 +67,9 @@ class FakeKafka:
         if self.hang:
             await asyncio.Event().wait()
         self.committed.append(offsets)
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition(*CLICKS)}
 
     async def position(self, tp: TopicPartition) -> int:
         if self.hang:
@@ -75,15 +86,9 @@ class FakeKafka:
 
 @pytest.fixture
 async def kafka(consumer, monkeypatch) -> FakeKafka:
-    """The broker's side of a consumer whose thread is this one."""
+    """The broker's side of a consumer."""
     made = FakeKafka()
-
-    async def call_thread(fun: Any, *args: Any) -> Any:
-        return await fun(*args)
-
-    consumer._thread = SimpleNamespace(
-        _ensure_consumer=lambda: made, call_thread=call_thread, assignment=lambda: {CLICKS}
-    )
+    consumer._thread = SimpleNamespace(_ensure_consumer=lambda: made)
     monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.01)
     return made
 
@@ -205,6 +210,46 @@ async def test_the_last_answer_is_that_of_any_open_partition(consumer, kafka):
 
 async def test_before_the_consumer_starts_nothing_is_known(app):
     assert app.consumer.last_fetch_ms() is None
+    await app.consumer.publish_offsets({})
+
+
+async def test_the_consumer_runs_in_the_loop_of_all_others_and_leaves_them_alone(app, monkeypatch):
+    """In a thread of its own every fetch would wait for folds, several times."""
+    started = FakeKafka()
+    driver = app.consumer._thread
+    monkeypatch.setattr(driver, "_create_worker_consumer", lambda transport: started)
+    other = asyncio.create_task(asyncio.Event().wait())
+    await driver.start()
+    assert started.loop is asyncio.get_running_loop()
+    await driver.stop()
+    assert started.stopped
+    await asyncio.sleep(0)
+    assert not other.done()
+    other.cancel()
+
+
+async def test_a_consumer_that_cannot_start_says_so(app, monkeypatch):
+    def fails(transport: Any) -> FakeKafka:
+        raise NodeNotReadyError("no broker")
+
+    driver = app.consumer._thread
+    monkeypatch.setattr(driver, "_create_worker_consumer", fails)
+    with pytest.raises(NodeNotReadyError):
+        await driver.start()
+
+
+async def test_what_the_consumer_does_goes_on_without_its_caller(app):
+    release, done = asyncio.Event(), asyncio.Event()
+
+    async def something() -> None:
+        await release.wait()
+        done.set()
+
+    calling = asyncio.create_task(app.consumer._thread.call_thread(something))
+    await asyncio.sleep(0)
+    calling.cancel()
+    release.set()
+    await asyncio.wait_for(done.wait(), 1)
 
 
 async def test_the_consumer_reads_committed_records_in_small_waits(app):
