@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
+import numpy as np
 from aiokafka.structs import ConsumerRecord
+from numpy.typing import NDArray
 
 _offset = attrgetter("offset")
+_timestamp = attrgetter("timestamp")
 
 
 class Gap(NamedTuple):
@@ -73,13 +77,22 @@ class RecordQueue:
     def take(self, following: Sequence[int], max_records: int, max_bytes: int) -> Taken:
         """Take records in log order, from `following` (next offset by topic) on, within bounds.
 
-        Topics share the bounds evenly, so that a backlog of one does not starve the other.
+        Of several topics those with the earliest timestamps are taken: a backlog of few purchases
+        would else run days ahead of the clicks of the same time.
         """
-        share = max(1, max_records // len(self._fetches))
         taken = Taken([[] for _ in self._fetches], list(following), [])
-        for topic in range(len(self._fetches)):
+        for topic, share in enumerate(self._shares(max_records)):
             self._take_topic(topic, taken, share, max_bytes // len(self._fetches))
         return taken
+
+    def _shares(self, max_records: int) -> list[int]:
+        """How many of the next `max_records` records in time are each topic's."""
+        if self.records <= max_records or sum(map(bool, self._fetches)) < 2:
+            return [max_records] * len(self._fetches)
+        times = [_times(fetches, max_records) for fetches in self._fetches]
+        topics = np.repeat(np.arange(len(times)), list(map(len, times)))
+        earliest = np.concatenate(times).argsort(kind="stable")[:max_records]
+        return np.bincount(topics[earliest], minlength=len(times)).tolist()  # type: ignore[no-any-return]
 
     def _take_topic(self, topic: int, taken: Taken, max_records: int, max_bytes: int) -> None:
         fetches, out, size = self._fetches[topic], taken.records[topic], 0
@@ -98,6 +111,13 @@ class RecordQueue:
                     taken.gaps.append(Gap(topic, taken.next[topic], fetch[start].offset))
                 out.extend(fetch[start:stop])
                 taken.next[topic] = fetch[stop - 1].offset + 1
+
+
+def _times(fetches: Iterable[Sequence[ConsumerRecord]], n: int) -> NDArray[np.int64]:
+    """Timestamps (ms) of the first n records, each at least that of the record before it."""
+    records = islice(chain.from_iterable(fetches), n)
+    times = np.fromiter(map(_timestamp, records), np.int64)
+    return np.maximum.accumulate(times)
 
 
 def _size(records: Sequence[ConsumerRecord]) -> int:

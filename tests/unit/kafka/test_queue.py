@@ -14,6 +14,7 @@ from stream_app.kafka.queue import Gap, RecordQueue
 class Rec:
     offset: int
     value: bytes | None = b"x"
+    timestamp: int = 0
 
 
 def fetch(*offsets: int) -> list[Rec]:
@@ -102,3 +103,28 @@ def test_any_redelivery_in_any_batches_is_taken_once(spans, max_records, max_byt
         following = taken.next
     assert seen == list(range(expected))
     assert queue.records == 0
+
+
+def test_topics_are_taken_together_in_the_order_of_time() -> None:
+    """A backlog of few purchases would run days ahead of the clicks of the same time."""
+    queue = RecordQueue(2, 1_000)
+    queue.put(0, [Rec(n, timestamp=n) for n in range(60)])
+    queue.put(1, [Rec(n, timestamp=n * 10) for n in range(10)])
+    taken = queue.take([0, 0], 22, 1_000)
+    assert [offsets(topic) for topic in taken.records] == [list(range(20)), [0, 1]]
+    rest = queue.take(taken.next, 1_000, 1_000)
+    assert [len(topic) for topic in rest.records] == [40, 8]
+
+
+def test_a_topic_alone_has_the_whole_round() -> None:
+    queue = RecordQueue(2, 1_000)
+    queue.put(0, fetch(*range(60)))
+    assert len(queue.take([0, 0], 50, 1_000).records[0]) == 50
+
+
+def test_a_record_whose_time_is_behind_the_one_before_does_not_hold_its_topic_up() -> None:
+    queue = RecordQueue(2, 1_000)
+    queue.put(0, [Rec(n, timestamp=time) for n, time in enumerate([50, 0, 0, 0])])
+    queue.put(1, [Rec(n, timestamp=n) for n in range(9)])
+    taken = queue.take([0, 0], 10, 1_000)
+    assert [len(topic) for topic in taken.records] == [1, 9]
