@@ -11,6 +11,7 @@ orders_30d: {count: purchase, window: 30d}
 events_7d: {count: any, window: 7d}
 carts_24h: {count: add_to_cart, window: 24h}
 views_6h: {count: view_item, window: 6h}
+views_30d3: {count: view_item, window: 30d/3d}
 views_90d: {count: view_item, window: 90d}
 clicks_all: {count: clicks, window: all}
 spend_30d: {sum: purchase.value, window: 30d}

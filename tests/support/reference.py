@@ -213,10 +213,11 @@ def within(window: str, at: int, now: int) -> bool:
     """Is `at` in the current pane or one of those before it that the window has?"""
     if window == "all":
         return True
-    count, unit = int(window[:-1]), window[-1]
+    length, _, pane = window.partition("/")
+    count, unit = int(length[:-1]), length[-1]
     if unit == "h":
         return at // HOUR > now // HOUR - count
-    if count <= 31:
+    if count <= 31 and not pane:
         return at // DAY > now // DAY - count
     return at // DAY // 3 > now // DAY // 3 - count // 3
 

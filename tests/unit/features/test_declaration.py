@@ -21,6 +21,8 @@ BAD = [
     ("{count: purchase, window: 49h}", "f.window", "fits no pane width"),
     ("{count: purchase, window: 32d}", "f.window", "fits no pane width"),
     ("{count: purchase, window: 93d}", "f.window", "fits no pane width"),
+    ("{count: purchase, window: 10d/3d}", "f.window", "fits no pane width"),
+    ("{active_days: any, window: 30d/3d}", "f.window", "counted by the day"),
     ("{count: purchase, window: 0d}", "f.window", "is not a window"),
     ("{count: purchase, window: 7}", "f.window", "is not a window"),
     ("{count: any, window: 1d, where: price >}", "f.where", "condition"),
