@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_app.learning.quality import (
+from stream_app.learning.measures import (
     auc,
     calibration,
     lift,
