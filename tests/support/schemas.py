@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,9 @@ def resolved(part: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in part:
         part = resolved(root["$defs"][part.pop("$ref").rsplit("/", 1)[1]], root) | part
     for key, inner in part.items():
-        if isinstance(inner, dict) and key != "examples":
+        if isinstance(inner, dict):
             part[key] = resolved(inner, root)
-        if key in ("anyOf", "allOf"):
+        if key in ("anyOf", "allOf", "oneOf", "prefixItems"):
             part[key] = [resolved(choice, root) for choice in inner]
     return part
 
@@ -79,7 +80,7 @@ def whole(name: str) -> dict[str, Any]:
 @cache
 def documents(name: str) -> st.SearchStrategy[Any]:
     """Documents that schema `name` accepts, with and without optional and unknown fields."""
-    return _objects(whole(name)).filter(validator(name).is_valid)
+    return _values(whole(name)).filter(validator(name).is_valid)
 
 
 def mutants(name: str) -> st.SearchStrategy[Any]:
@@ -89,14 +90,8 @@ def mutants(name: str) -> st.SearchStrategy[Any]:
     def build(draw: st.DrawFn) -> Any:
         document = draw(documents(name))
         for _ in range(draw(st.integers(1, 2))):
-            items = document.get("items")
-            lines = (
-                [line for line in items if isinstance(line, dict)]
-                if isinstance(items, list)
-                else []
-            )
-            place = draw(st.sampled_from([document, *lines]))
-            known = whole(name)["properties"]
+            place = draw(st.sampled_from(list(_places(document))))
+            known = {field for part in _choices(whole(name)) for field in part["properties"]}
             field = draw(st.sampled_from(sorted({*place, *known})))
             if draw(st.booleans()):
                 place[field] = draw(EDGES | JSON)
@@ -105,6 +100,22 @@ def mutants(name: str) -> st.SearchStrategy[Any]:
         return document
 
     return build() | JSON
+
+
+def _places(document: Any) -> Iterator[dict[str, Any]]:
+    """The document and every object in it."""
+    if isinstance(document, dict):
+        yield document
+        document = list(document.values())
+    if isinstance(document, list):
+        for inner in document:
+            yield from _places(inner)
+
+
+def _choices(part: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an object may be: itself, or one of the kinds that it comes in."""
+    choices: list[dict[str, Any]] = part.get("oneOf", [part])
+    return choices
 
 
 def _objects(part: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -121,10 +132,16 @@ def _objects(part: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _values(part: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Values of a field; arrays of objects and objects are built here, the rest by the library."""
-    inner = part.get("items", {})
+    """Values of a field; what holds objects is built here, the rest by the library."""
+    if "oneOf" in part:
+        return st.one_of([_values(choice) for choice in part["oneOf"]])
+    if "properties" in part:
+        return _objects(part)
+    inner, more = part.get("items") or {}, part.get("additionalProperties") or {}
     if "properties" in inner:
         return st.none() | st.lists(_objects(inner), max_size=4)
+    if "properties" in more:
+        return st.dictionaries(_values(part["propertyNames"]), _objects(more), max_size=3)
     return from_schema(
         {key: rule for key, rule in part.items() if key not in ("examples", "title")}
     )
