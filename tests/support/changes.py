@@ -9,7 +9,7 @@ from stream_app.domain.clock import from_rfc3339
 
 AT = from_rfc3339("2017-10-03T18:22:10.500Z")
 CAUSE = Cause("purchases", 1, 5, "purchase-42")
-SPENT = [Because("spend_42d", 531.5, ">", 500.0)]
+SPENT = [Because("spend_30d", 531.5, ">", 500.0)]
 
 
 def change(user: str = "h0001", tag: str = "big_spender", **fields: Any) -> TagChange:

@@ -46,7 +46,7 @@ async def test_an_order_becomes_tags_that_a_consumer_reads(kafka, topics, run_wo
     user, action, because = read["big_spender"]
     assert (user, action) == ("u-17", "added")
     assert "'value': 620.5" in because
-    assert "'threshold': 500" in because
+    assert "'threshold': 350" in because
 
 
 def test_there_is_one_example_of_each():

@@ -30,14 +30,14 @@ def printed(terminal, width, show):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (change(), " 3 Oct  h0001  + big_spender                   spend_42d 531.50 > 500"),
+        (change(), " 3 Oct  h0001  + big_spender                   spend_30d 531.50 > 500"),
         (
             change(tag="interest", action="removed", value=None, previous=["beer", "wine"]),
-            " 3 Oct  h0001  − interest = beer, wine         spend_42d 531.50 > 500",
+            " 3 Oct  h0001  − interest = beer, wine         spend_30d 531.50 > 500",
         ),
         (
             change(tag="spend_level", action="updated", value="high", previous="mid"),
-            " 3 Oct  h0001  ~ spend_level = high            spend_42d 531.50 > 500",
+            " 3 Oct  h0001  ~ spend_level = high            spend_30d 531.50 > 500",
         ),
     ],
 )
@@ -56,7 +56,7 @@ def test_a_user_is_told_by_what_sets_him_apart():
         tally.add(change("h0002", f"tag_{number % 2}"))
     rows = [plain(row) for row in user_rows(tally, "h0001", 1234)]
     assert rows[0] == "h0001  1,234 events"
-    assert rows[1] == f"  {'tag_2':<30}  since  3 Oct: spend_42d 531.50 > 500"
+    assert rows[1] == f"  {'tag_2':<30}  since  3 Oct: spend_30d 531.50 > 500"
     assert rows[-1] == "  and 2 more: tag_0, tag_1"
     assert len(rows) == 7
 
