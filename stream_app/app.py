@@ -164,6 +164,7 @@ def _new_writer(settings: Settings, number: int) -> TransactionWriter:
         number,
         timeout_s=settings.transaction_timeout_s,
         compression=settings.codec,
+        single=(settings.training_topic,),
     )
 
 

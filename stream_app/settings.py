@@ -59,12 +59,16 @@ class Settings(BaseSettings):
     """Output: each user's tags as they are now, compacted."""
     dead_letters_topic: Topic = "dead-letters"
     """Output: events that were refused, with the reason."""
+    training_topic: Topic = "training"
+    """Output: samples of users to learn from, where the catalogue declares learning."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
-    """Partitions of every topic when it is created; all five must have equally many."""
+    """Partitions of every topic but training when it is created; all must have equally many."""
     replication: Annotated[int, Field(ge=1, le=100)] = 1
     """Replicas of a topic when it is created."""
     min_insync_replicas: Annotated[int, Field(ge=1, le=100)] = 1
     """Replicas that must have a record before it counts as written; checked at start."""
+    training_days: Annotated[float, Field(gt=0, le=36_500)] = 180.0
+    """Kafka keeps samples for so long when the training topic is created."""
 
     catalog: Annotated[str, StringConstraints(min_length=1)] = "retail"
     """Catalogue of features and tags: a file, or the name of one that ships."""
@@ -124,8 +128,8 @@ class Settings(BaseSettings):
             raise ValueError("min_insync_replicas must not be more than replication")
         if self.drain_timeout_s >= self.session_timeout_s:
             raise ValueError("drain_timeout_s must be less than session_timeout_s")
-        if len(set(self.topics)) < len(self.topics):
-            raise ValueError("the five topics must have different names")
+        if len({*self.topics, self.training_topic}) <= len(self.topics):
+            raise ValueError("the topics must have different names")
         if "SASL" in self.security_protocol and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"{self.security_protocol} needs sasl_username and sasl_password")
         return self

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from stream_app.engine import load_catalogue
 from stream_app.kafka.topics import Finding, TopicPlan, TopicsError, ensure_topics
 from stream_app.resolve import resolve
 
@@ -25,7 +26,8 @@ def command(apply: bool, bootstrap_servers: str | None) -> None:
     exit code is 2.
     """
     settings = resolve(bootstrap_servers=bootstrap_servers)
-    plan, options = TopicPlan.of(settings), settings.client_options()
+    learning = load_catalogue(settings.catalog).learning is not None
+    plan, options = TopicPlan.of(settings, learning=learning), settings.client_options()
     findings = asyncio.run(ensure_topics(options, plan, create=False))
     misfits = [misfit for finding in findings for misfit in finding.misfits]
     if apply and not misfits:

@@ -16,8 +16,11 @@ from stream_app.domain.layout import Field, Layout
 from stream_app.domain.money import Money, exponent
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.domain.source import Node, load
+from stream_app.engine.sampling import Sampler
 from stream_app.features import BoundFeatures, Features, FeatureSettings, compile_features
 from stream_app.features import declare as declare_features
+from stream_app.learning.declaration import Learning
+from stream_app.learning.declaration import declare as declare_learning
 from stream_app.tagging import BoundTags, Tags, compile_tags
 from stream_app.tagging import declare as declare_tags
 
@@ -60,6 +63,7 @@ class Catalogue:
     shop: Shop
     features: Features
     tags: Tags
+    learning: Learning | None = None
 
     def compile(self, limits: Limits | None = None) -> Program:
         """Lay the rows out and bind features and tags to them."""
@@ -90,6 +94,8 @@ class Program:
                 retention_ms=limits.retention_ms,
             )
         )
+        #: None where nothing is learned.
+        self.sampler = Sampler(catalogue.learning) if catalogue.learning else None
         self.partitioner = PARTITIONERS[self.shop.partitioner]
 
 
@@ -100,7 +106,7 @@ def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
     """
     path = _locate(name)
     root = load(path)
-    root.check_keys(("shop", "features", "tags"), required=("features", "tags"))
+    root.check_keys(("shop", "features", "tags", "learning"), required=("features", "tags"))
     sections = dict(root.items())
     shop = _shop(sections.get("shop"))
     declared = declare_features(sections["features"])
@@ -109,7 +115,12 @@ def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
         FeatureSettings(timezone=shop.timezone, night=shop.night, exponent=exponent(shop.currency)),
     )
     tags = compile_tags(declare_tags(sections["tags"], features.kinds), features.kinds)
-    catalogue = Catalogue(str(path), _revision(path), shop, features, tags)
+    learning = None
+    if "learning" in sections:
+        learning = declare_learning(
+            sections["learning"], features.kinds, features.windows, tags.names
+        )
+    catalogue = Catalogue(str(path), _revision(path), shop, features, tags, learning)
     _check_budget(catalogue, root, budget)
     return catalogue
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from stream_app.domain.layout import FINGERPRINT_FIELD, Layout
 from stream_app.engine.catalogue import Program
+from stream_app.engine.feed import Feed
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.profiles import Profiles
 from stream_app.features import migrate
@@ -32,7 +33,7 @@ class Meta(msgspec.Struct, frozen=True):
 
     `next` is the next offset to read by input topic, `time` partition time in ms, `layout` the
     fingerprint of the rows it wrote, `strings` the size of the dictionary, `revision` the catalogue
-    under which all rows have been decided.
+    under which all rows have been decided. `seen` and `pause` are the feed's (see `Feed`).
     """
 
     next: dict[str, int]
@@ -40,6 +41,8 @@ class Meta(msgspec.Struct, frozen=True):
     layout: str
     strings: int
     revision: str = ""
+    seen: int = 0
+    pause: int = 0
 
 
 def encode_meta(meta: Meta) -> KeyValue:
@@ -146,6 +149,7 @@ class Loader:
                 )
             return profiles
         profiles.time = self.meta.time
+        profiles.feed = Feed(self.meta.seen, self.meta.pause)
         if len(profiles.dictionary) < self.meta.strings:
             raise ChangelogError(
                 f"the changelog of partition {profiles.number} names {self.meta.strings} strings "

@@ -38,6 +38,17 @@ class Outputs:
     #: The rows' bytes, one after the other, which nobody writes to any more.
     block: memoryview = memoryview(b"")  # noqa: RUF009 - read only
 
+    def then(self, later: Outputs) -> Outputs:
+        """Return both, `later` after this."""
+        if not self.users:
+            return later
+        return Outputs(
+            self.changes + later.changes,
+            self.states + later.states,
+            self.users + later.users,
+            memoryview(b"".join((self.block, later.block))),
+        )
+
     def rows(self) -> Iterator[KeyValue]:
         """Yield the changelog's records: views of `block`; a row's first field names its layout."""
         if self.users:

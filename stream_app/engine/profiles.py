@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.engine.feed import Feed
 from stream_app.engine.reading import Plain, plain_rows
 from stream_app.engine.rows import Rows
 from stream_app.features import Dictionary, migrate
+from stream_app.learning.sampling import Hashes, hashes
 
 if TYPE_CHECKING:
     from stream_app.engine.catalogue import Program
@@ -36,6 +38,8 @@ class Profiles:
         self.slots: dict[str, int] = {}
         self.users: list[str] = []
         self.dictionary = Dictionary()
+        self.feed = Feed()
+        self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._due = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -61,6 +65,13 @@ class Profiles:
         blank = self.program.layout.blank()
         self.rows.scatter(slots, np.repeat(blank, len(users)))
         return slots
+
+    def hashes(self) -> Hashes:
+        """Return a stable hash of every user, by slot; worked out once a user, when asked for."""
+        known = len(self._hashes)
+        if known < len(self.users):
+            self._hashes = np.concatenate((self._hashes, hashes(self.users[known:])))
+        return self._hashes
 
     def gather(self, slots: NDArray[np.intp]) -> NDArray[np.void]:
         """Return a working copy of the rows at `slots`."""
@@ -108,9 +119,9 @@ class Profiles:
 
     def _migrated(self, program: Program) -> Profiles:
         moved = Profiles(program, self.number, self.partitions)
-        moved.time, moved.dictionary = self.time, self.dictionary
+        moved.time, moved.dictionary, moved.feed = self.time, self.dictionary, self.feed
         moved.users, moved.slots = self.users, self.slots
-        moved._due = self._due
+        moved._due, moved._hashes = self._due, self._hashes
         moved.rows.extend(len(self.users))
         for first in range(0, len(self.users), _SLICE):
             slots = np.arange(first, min(first + _SLICE, len(self.users)), dtype=np.intp)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stream_app.domain.batch import TOPICS, EventBatch
 from stream_app.domain.errors import Reason, Rejected
-from stream_app.engine.outputs import Outputs, publish
+from stream_app.engine.outputs import KeyValue, Outputs, publish
 from stream_app.engine.profiles import Profiles
 
 #: Most due rows that one step takes beside its events.
@@ -31,15 +31,19 @@ class Record(Protocol):
 
 @dataclass(slots=True)
 class Step:
-    """What a round did. Nothing of it counts until its transaction is committed."""
+    """What a round did. Nothing of it counts until its transaction is committed.
 
-    rejected: list[Rejected]
-    events: tuple[int, ...]
-    duplicates: tuple[int, ...]
-    outputs: Outputs
+    `training` are the records of day ends, in order; see `sampling`.
+    """
+
+    rejected: list[Rejected] = field(default_factory=list)
+    events: tuple[int, ...] = (0,) * len(TOPICS)
+    duplicates: tuple[int, ...] = (0,) * len(TOPICS)
+    outputs: Outputs = field(default_factory=Outputs)
     strings: list[tuple[int, str]] = field(default_factory=list)
     touched: int = 0
     due: int = 0
+    training: list[KeyValue] = field(default_factory=list)
 
 
 def step(
@@ -53,31 +57,58 @@ def step(
     """Fold `records` (clicks, purchases; each in log order) into `profiles` and decide tags.
 
     `floor` raises partition time (wall clock, ms) beyond what the events say. Rows whose `due` has
-    come are decided in the same round, at most `due_limit` of them. `profiles` is changed in place:
-    a caller that cannot commit the result must discard it.
+    come are decided in the same round, at most `due_limit` of them. Where users are sampled at the
+    ends of days, what comes after such an end is folded after the sample was taken. `profiles` is
+    changed in place: a caller that cannot commit the result must discard it.
     """
     decoded = profiles.program.decoder.decode(records)
     batch, slots, misrouted = _place(profiles, decoded.batch, records)
-    profiles.time = max(profiles.time, floor, int(batch.at.max(initial=0)))
+    result = Step(rejected=decoded.rejected + misrouted)
+    time = max(profiles.time, floor, int(batch.at.max(initial=0)))
+    sampler = profiles.program.sampler
+    if sampler is not None:
+        for end in sampler.day_ends(profiles, batch.at, time):
+            before = batch.at < end
+            if before.any():
+                sampler.see(profiles, batch.at[before])
+                _fold(profiles, batch.select(before), slots[before], result, emitted_at, 0)
+                batch, slots = batch.select(~before), slots[~before]
+            result.training += sampler.sample(profiles, end)
+        sampler.see(profiles, batch.at)
+    profiles.time = time
+    _fold(profiles, batch, slots, result, emitted_at, due_limit)
+    result.strings = profiles.dictionary.take_added()
+    return result
+
+
+def _fold(
+    profiles: Profiles,
+    batch: EventBatch,
+    slots: NDArray[np.intp],
+    result: Step,
+    emitted_at: int,
+    due_limit: int,
+) -> None:
+    """Fold events into their rows, decide these and the rows that are due, and add to `result`."""
+    profiles.time = max(profiles.time, int(batch.at.max(initial=0)))
     due = profiles.due_slots(profiles.time, due_limit)
     touched, index = _touched(slots, due)
     if not len(touched):
-        return Step(decoded.rejected + misrouted, (0,) * len(TOPICS), (0,) * len(TOPICS), Outputs())
+        return
     rows = profiles.gather(touched)
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
     outputs = publish(profiles, touched, rows, index, batch, emitted_at)
     profiles.scatter(touched, rows)
-    return Step(
-        rejected=decoded.rejected + misrouted,
-        events=tuple(int(n) for n in np.bincount(batch.topic, minlength=len(TOPICS))),
-        duplicates=tuple(
-            int(n) for n in np.bincount(batch.topic[folded.duplicates], minlength=len(TOPICS))
-        ),
-        outputs=outputs,
-        strings=profiles.dictionary.take_added(),
-        touched=len(touched),
-        due=len(due),
-    )
+    result.outputs = result.outputs.then(outputs)
+    result.events = _add(result.events, batch.topic)
+    result.duplicates = _add(result.duplicates, batch.topic[folded.duplicates])
+    result.touched += len(touched)
+    result.due += len(due)
+
+
+def _add(counts: tuple[int, ...], topics: NDArray[np.uint8]) -> tuple[int, ...]:
+    more = np.bincount(topics, minlength=len(TOPICS)).tolist()
+    return tuple(a + b for a, b in zip(counts, more, strict=True))
 
 
 def _place(

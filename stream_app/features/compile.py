@@ -9,7 +9,7 @@ from typing import Final
 from stream_app.domain.layout import Field, Layout
 from stream_app.features.bound import BoundFeatures
 from stream_app.features.cost import FeatureCost, costs
-from stream_app.features.declaration import Declaration
+from stream_app.features.declaration import NO_WINDOW, Declaration
 from stream_app.features.needs import needs
 from stream_app.features.storage import Storage, row_fields
 from stream_app.features.where import columns_of, condition
@@ -49,6 +49,15 @@ class Features:
     def kinds(self) -> dict[str, str]:
         """Per feature: number, text or list."""
         return {name: _KINDS.get(d.kind, "number") for name, d in self.declarations.items()}
+
+    @property
+    def windows(self) -> dict[str, tuple[int, int]]:
+        """Per feature that has a window: its length and the width of its panes, in ms."""
+        return {
+            name: (d.window.length_ms, d.window.pane_ms)
+            for name, d in self.declarations.items()
+            if d.window != NO_WINDOW
+        }
 
     @property
     def columns(self) -> frozenset[str]:

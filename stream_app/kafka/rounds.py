@@ -130,7 +130,7 @@ class Rounds:
         self._look_for_due = result.due == DUE_LIMIT
         events = sum(map(len, taken.records))
         self._budget.spend(events, result.rejected)
-        if events or result.touched or now - self.committed_at > KEEP_ALIVE_MS:
+        if events or result.touched or result.training or now - self.committed_at > KEEP_ALIVE_MS:
             packed = self._writer.pack(self._outputs(taken, result))
             return _Folded(packed, Report.of(taken, result))
         return None
@@ -142,6 +142,7 @@ class Rounds:
             settings.changelog_topic: starmap(Outgoing, changelog),
             settings.tags_topic: starmap(Outgoing, outputs.encoded_changes()),
             settings.tag_state_topic: starmap(Outgoing, outputs.encoded_states()),
+            settings.training_topic: starmap(Outgoing, result.training),
             settings.dead_letters_topic: (
                 dead_letter(taken.records[r.topic][r.position], r, settings.dead_letter_max)
                 for r in result.rejected
@@ -158,6 +159,8 @@ class Rounds:
             layout=fingerprint,
             strings=len(self.profiles.dictionary),
             revision=self._decided,
+            seen=self.profiles.feed.seen,
+            pause=self.profiles.feed.pause,
         )
         records = [encode_meta(meta), *encode_strings(result.strings)]
         if fingerprint not in self._layouts:

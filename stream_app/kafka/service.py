@@ -87,9 +87,11 @@ class WorkerService:
 
     async def _wait_for_topics(self) -> None:
         settings, wait = self._around.settings, 0.5
+        learning = self._around.program().catalogue.learning is not None
+        plan = TopicPlan.of(settings, learning=learning)
         while True:
             try:
-                await ensure_topics(settings.client_options(), TopicPlan.of(settings))
+                await ensure_topics(settings.client_options(), plan)
                 return
             except (KafkaConnectionError, TimeoutError, OSError) as error:
                 self._around.metrics.count("reconnects")

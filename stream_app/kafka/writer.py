@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
@@ -41,6 +41,7 @@ Packed = Mapping[str, list[BatchBuilder]]
 class TransactionWriter:
     """Writes to partition `number` of every output topic, one transaction a call.
 
+    Topics in `single` have one partition, which all writers share.
     Opening takes over the transactional id: it ends a dead owner's open transaction and fences an
     owner who still lives. Any failure raises Fatal and leaves the transaction uncommitted.
     """
@@ -53,6 +54,7 @@ class TransactionWriter:
         *,
         timeout_s: float,
         compression: str | None = "zstd",
+        single: Collection[str] = (),
     ) -> None:
         self._producer = AIOKafkaProducer(
             **connection,
@@ -65,6 +67,7 @@ class TransactionWriter:
             linger_ms=0,
         )
         self._number = number
+        self._single = frozenset(single)
         self._timeout_s = timeout_s
         self.transactional_id = transactional_id
 
@@ -109,9 +112,8 @@ class TransactionWriter:
         for wave in zip_longest(*packed.values()):
             for topic, batch in zip(packed, wave, strict=True):
                 if batch is not None:
-                    sent.append(
-                        await self._producer.send_batch(batch, topic, partition=self._number)
-                    )
+                    number = 0 if topic in self._single else self._number
+                    sent.append(await self._producer.send_batch(batch, topic, partition=number))
         # aiokafka would commit although a batch failed; gather raises the first failure instead.
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()

@@ -107,13 +107,13 @@ class FakeWriter:
 class Partition:
     """Partition 0 of one, its surroundings, and what it committed (`log`)."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, catalogue: str = CATALOGUE, **settings: Any) -> None:
         self.settings = Settings(**settings)
         self.log: list[dict[str, list[Outgoing]]] = []
         self.inputs = FakeInputs()
         self.writer = FakeWriter(self.log)
         self.metrics = Metrics(CollectorRegistry())
-        self.program = program()
+        self.program = program(catalogue)
         self.now = START
         self.failed: list[BaseException] = []
         self.restoring = asyncio.Event()

@@ -33,7 +33,7 @@ def test_settings_cannot_be_changed() -> None:
     [
         ({"min_insync_replicas": 2}, "min_insync_replicas must not be more than replication"),
         ({"drain_timeout_s": 30}, "drain_timeout_s must be less than session_timeout_s"),
-        ({"tags_topic": "clicks"}, "five topics must have different names"),
+        ({"tags_topic": "clicks"}, "the topics must have different names"),
         ({"security_protocol": "SASL_SSL"}, "needs sasl_username and sasl_password"),
         ({"partitions": 0}, "greater than or equal to 1"),
         ({"http_port": 65_536}, "less than or equal to 65535"),

@@ -41,7 +41,8 @@ class Finding:
 
 def compare(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[Finding]:
     """A finding for every declared topic, in order."""
-    counts = {found[spec.name].partitions for spec in specs if spec.name in found}
+    alike = [spec for spec in specs if spec.partitions == specs[0].partitions]
+    counts = {found[spec.name].partitions for spec in alike if spec.name in found}
     return [
         Finding(spec, there, tuple(_misfits(spec, there, counts)) if there else ())
         for spec in specs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from stream_app.settings import Settings
@@ -39,11 +39,14 @@ class TopicPlan:
     tags: str = "tags"
     tag_state: str = "tag-state"
     dead_letters: str = "dead-letters"
+    # Empty where nothing is learned.
+    training: str = ""
+    training_days: float = 180.0
     # Inputs made to take history keep it: Kafka deletes by the records' own times.
     keep_inputs: bool = False
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, *, learning: bool = False) -> Self:
         clicks, purchases, tags, tag_state, dead_letters = settings.topics
         return cls(
             app_id=settings.app_id,
@@ -55,6 +58,8 @@ class TopicPlan:
             tags=tags,
             tag_state=tag_state,
             dead_letters=dead_letters,
+            training=settings.training_topic if learning else "",
+            training_days=settings.training_days,
         )
 
     @property
@@ -105,7 +110,7 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
 
     month = {"retention.ms": str(30 * DAY_MS)}
     kept = {"retention.ms": "-1"} if plan.keep_inputs else {}
-    return (
+    specs = (
         # What an event may weigh is the producers' matter: too large ones become dead letters.
         topic(plan.clicks, "input: what users do", kept, ours=False),
         topic(plan.purchases, "input: purchases and refunds", kept, ours=False),
@@ -115,3 +120,9 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
         # Someone has to notice, look and repair.
         topic(plan.dead_letters, "output: refused events", month),
     )
+    if not plan.training:
+        return specs
+    kept = {"retention.ms": str(int(plan.training_days * DAY_MS))}
+    training = topic(plan.training, "output: samples to learn from", kept)
+    # One, so that whoever learns reads all samples in the same order.
+    return (*specs, replace(training, partitions=1))

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from support.clicks import CATALOGUE, START, click, purchase
+from support.clicks import CATALOGUE, DAY, START, click, purchase
 from support.partition import Partition, program, records, settle
 
 from stream_app.engine.changelog import META, encode_layout
@@ -15,13 +15,19 @@ from stream_app.kafka.rounds import KEEP_ALIVE_MS
 
 CHANGELOG = "stream_app-profiles-changelog"
 MORE = CATALOGUE.replace("features:\n", "features:\n  active: {active_days: any, window: 7d}\n")
+LEARNING = f"""{CATALOGUE}
+learning:
+  segments: {{features: [clicks_24h], rate: 1}}
+"""
 STRICT = CATALOGUE.replace("clicks_24h >= 1", "clicks_24h >= 2")
 
 
-async def folded(partition: Partition, *values: bytes, topic: int = 0) -> dict[str, list]:
+async def folded(
+    partition: Partition, *values: bytes, topic: int = 0, at: int = START
+) -> dict[str, list]:
     """The one transaction that these records made."""
     task, before = partition.task, len(partition.log)
-    task.offer(topic, records(values, first=task.rounds.next[topic]))
+    task.offer(topic, records(values, first=task.rounds.next[topic], at=at))
     await settle()
     assert not partition.failed, partition.failed
     [made] = partition.log[before:]
@@ -192,3 +198,21 @@ async def test_a_catalogue_that_comes_during_a_commit_does_not_change_that_round
     assert [json.loads(r.value)["action"] for r in second["tags"]] == ["removed"]
     assert meta(first)["revision"] != meta(second)["revision"]
     await asyncio.sleep(0)
+
+
+async def test_samples_of_a_day_end_are_written_with_the_round_and_the_feed_is_remembered():
+    learning = Partition(catalogue=LEARNING)
+    await learning.started()
+    late = START + 3 * DAY
+    made = await folded(learning, click("ann", 0), at=late)
+    assert "training" not in made
+    assert (meta(made)["seen"], meta(made)["pause"]) == (START, 0)
+    made = await folded(learning, click("ann", 1, at=late), at=late)
+    kinds = [json.loads(record.value)["kind"] for record in made["training"]]
+    assert kinds == ["example", "day"] * 2 + ["day"]
+    assert (meta(made)["seen"], meta(made)["pause"]) == (late, 3 * DAY)
+    again = Partition(catalogue=LEARNING)
+    again.log.extend(learning.log)
+    await again.started()
+    feed = again.task.rounds.profiles.feed
+    assert (feed.seen, feed.pause) == (late, 3 * DAY)

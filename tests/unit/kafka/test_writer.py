@@ -87,6 +87,13 @@ async def test_all_topics_are_written_to_the_partition_and_committed_at_the_end(
     ]
 
 
+async def test_a_topic_of_one_partition_is_shared_by_all_writers(monkeypatch):
+    monkeypatch.setattr("stream_app.kafka.writer.AIOKafkaProducer", FakeProducer)
+    writer = TransactionWriter({}, "app-3", 3, timeout_s=0.05, single=("training",))
+    await writer.write(writer.pack({"rows": some(), "training": some()}))
+    assert [(t, p) for t, p, _ in writer._producer.sent] == [("rows", 3), ("training", 0)]
+
+
 async def test_what_does_not_fit_one_batch_goes_into_more_after_every_topic_had_one(writer):
     await writer.write(writer.pack({"rows": some(3, MAX_BATCH_BYTES // 2), "tags": some()}))
     assert writer._producer.calls == ["begin", "rows", "tags", "rows", "rows", "commit"]

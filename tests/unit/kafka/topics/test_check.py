@@ -40,6 +40,16 @@ def test_six_topics_are_declared_with_equally_many_partitions() -> None:
     }
 
 
+def test_samples_have_one_partition_where_something_is_learned() -> None:
+    plan = TopicPlan.of(Settings(partitions=8, training_days=30), learning=True)
+    training = topic_specs(plan)[-1]
+    assert (training.name, training.partitions, training.policy) == ("training", 1, "delete")
+    assert training.config["retention.ms"] == str(30 * 86_400_000)
+    found = FIT | {"training": Found(1, 3, training.config)}
+    assert [f.misfits for f in compare((*SPECS, training), found) if f.misfits] == []
+    assert TopicPlan.of(Settings()).training == ""
+
+
 def test_topics_as_created_fit() -> None:
     assert misfits() == []
 
