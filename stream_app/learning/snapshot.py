@@ -7,6 +7,7 @@ have equal bytes, and the checksum is that of the content, however it was writte
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Literal
@@ -24,6 +25,7 @@ from stream_app.learning.scorers import (
     Scorer,
 )
 from stream_app.learning.training import At, ColumnsId, Count, Name, columns_id
+from stream_app.learning.transform import MISSING
 
 __all__ = [
     "MAX_BYTES",
@@ -112,6 +114,7 @@ class Model(Struct, frozen=True, gc=False, kw_only=True):
 
 
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
+_CHECKSUM: Final = re.compile("[0-9a-f]{64}")
 
 
 def key(task: str, version: int) -> bytes:
@@ -155,10 +158,10 @@ def decode(value: bytes) -> Model:
     if not found:
         raise SnapshotError("malformed", f"expected an object, got {type(content).__name__}")
     stated = content.get("checksum")
-    if not isinstance(stated, str):
-        raise SnapshotError("schema", "checksum: missing, or no text")
+    if not (isinstance(stated, str) and _CHECKSUM.fullmatch(stated)):
+        raise SnapshotError("schema", "checksum: missing, or not 64 hexadecimal digits")
     if stated != found:
-        raise SnapshotError("checksum", f"checksum: states {stated[:64]}, but content has {found}")
+        raise SnapshotError("checksum", f"checksum: states {stated}, but content has {found}")
     return _checked(content)
 
 
@@ -183,10 +186,10 @@ def _contradictions(model: Model) -> Iterator[str]:
         yield "columns: a name comes twice"
     if model.parent is not None and model.parent >= model.version:
         yield f"parent: {model.parent} is not before version {model.version}"
-    if isinstance(model.scorer, Quantiles):
-        unknown = sorted(set(model.scorer.by_column) - set(model.columns))
-        if unknown:
-            yield f"scorer.by_column: {unknown[0]} is none of the columns"
+    field = "by_column" if isinstance(model.scorer, Quantiles) else "names"
+    for name in getattr(model.scorer, field):
+        if name.removesuffix(MISSING) not in model.columns:
+            yield f"scorer.{field}: {name} is none of the columns"
     yield from (f"scorer.{fault}" for fault in model.scorer.faults())
 
 

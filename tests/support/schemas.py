@@ -83,12 +83,15 @@ def documents(name: str) -> st.SearchStrategy[Any]:
     return _values(whole(name)).filter(validator(name).is_valid)
 
 
-def mutants(name: str) -> st.SearchStrategy[Any]:
-    """Valid documents of which one or two fields were dropped, replaced, or are another's."""
+def mutants(name: str, valid: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[Any]:
+    """Valid documents of which one or two fields were dropped, replaced, or are another's.
+
+    The valid ones are made from the schema unless given.
+    """
 
     @st.composite
     def build(draw: st.DrawFn) -> Any:
-        document = draw(documents(name))
+        document = draw(documents(name) if valid is None else valid)
         for _ in range(draw(st.integers(1, 2))):
             place = draw(st.sampled_from(list(_places(document))))
             known = {field for part in _choices(whole(name)) for field in part["properties"]}
