@@ -53,9 +53,7 @@ class Design:
 
 def compress(values: Floats) -> Floats:
     """Return sign(x) * log1p(|x|), clipped."""
-    # A copy in one piece: numpy may round strided values otherwise than contiguous ones.
-    size = np.ascontiguousarray(np.abs(values))
-    clipped: Floats = np.copysign(np.minimum(np.log1p(size), CLIP), values)
+    clipped: Floats = np.copysign(np.minimum(np.log1p(np.abs(values)), CLIP), values)
     return clipped
 
 
