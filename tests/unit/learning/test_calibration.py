@@ -42,13 +42,8 @@ def test_over_confident_scores_become_calibrated():
     assert log_loss(found.apply(later_z), later_y) < log_loss(IDENTITY.apply(later_z), later_y)
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(4, 200))
-def test_nothing_near_the_fit_is_better(seed, n):
-    random = np.random.default_rng(seed)
-    z, y = random.normal(0, 3, size=n), random.random(n) < 0.4
-    found = fit(z, y)
-    if found is None:
-        return
+def _assert_best(found, z, y):
+    """Assert that no neighbour fits Platt's targets better."""
     up, down = int(y.sum()), int((~y).sum())
     target = np.where(y, (up + 1) / (up + 2), 1 / (down + 2))
 
@@ -57,6 +52,22 @@ def test_nothing_near_the_fit_is_better(seed, n):
 
     for da, db in ((1e-3, 0), (-1e-3, 0), (0, 1e-3), (0, -1e-3), (1e-3, 1e-3), (1e-3, -1e-3)):
         assert cost(found.a, found.b) < cost(found.a + da, found.b + db)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(4, 200))
+def test_nothing_near_the_fit_is_better(seed, n):
+    random = np.random.default_rng(seed)
+    z, y = random.normal(0, 3, size=n), random.random(n) < 0.4
+    found = fit(z, y)
+    if found is not None:
+        _assert_best(found, z, y)
+
+
+@pytest.mark.parametrize("positives", [1, 2, 5, 20])
+def test_where_a_full_step_of_newton_goes_astray(positives):
+    y = np.arange(1000) < positives
+    z = np.where(y, 8.0, -8.0) + np.linspace(-0.5, 0.5, 1000)
+    _assert_best(fit(z, y), z, y)
 
 
 def test_separable_data_stay_finite():

@@ -157,14 +157,16 @@ def test_a_gap_in_the_horizon_voids_and_one_outside_does_not(gap_day, gap, voide
 
 def test_a_gap_voids_only_the_examples_of_its_partition():
     cohorts = _boolean()
-    for partition, user in enumerate("ab"):
-        cohorts.sample(_example(user, 1, partition))
+    for partition, user in enumerate("abcd"):
+        cohorts.sample(_example(user, 1, partition % 2))
+    for user in "ab":
         _answer(cohorts, user, 1)
     for day in (1, 2, 3):
         for partition in (0, 1):
             closing = _end(cohorts, day, partition, 2, 10 * HOUR * (partition == day - 2 == 0))
     assert closing.cohorts[0].users == ("b",)
-    assert cohorts.counts.voided == 1
+    # c is of the partition with the gap, d of the other and without an outcome.
+    assert (cohorts.counts.voided, cohorts.counts.unmatched) == (2, 1)
 
 
 def test_days_that_a_partition_did_not_report_belong_to_the_next_it_reports():
@@ -174,6 +176,32 @@ def test_days_that_a_partition_did_not_report_belong_to_the_next_it_reports():
     (cohort,) = _end(cohorts, 6, gap=4 * DAY).cohorts
     assert (len(cohort), cohort.voided) == (0, 1)
     assert cohort.quality().everyone.auc is None
+
+
+def test_a_day_end_that_comes_again_changes_nothing():
+    cohorts = _boolean()
+    for day in (1, 2, 3):
+        _end(cohorts, day)
+    cohorts.sample(_example("a", 4))
+    for again in (3, 1):
+        _end(cohorts, again, gap=9 * HOUR)
+    assert not cohorts.sample(_example("b", 3))
+    for day in (4, 5):
+        _end(cohorts, day)
+    _answer(cohorts, "a", 4)
+    assert _users(_end(cohorts, 6)) == ["a"]
+
+
+@pytest.mark.parametrize("quantile", [None, 0.5])
+def test_an_outcome_counts_until_its_cohort_has_closed(quantile):
+    cohorts = Cohorts(HORIZON, MAX_GAP, quantile)
+    cohorts.sample(_example("a", 1))
+    for day in (1, 2, 3):
+        _end(cohorts, day, 0, 2)
+    assert _answer(cohorts, "a", 1)
+    closing = _end(cohorts, 3, 1, 2)
+    assert (_users(closing), closing.cohorts[0].users) == (["a"], ("a",))
+    assert not _answer(cohorts, "a", 1)
 
 
 def test_numbers_are_cut_when_the_cohort_has_closed():
@@ -200,6 +228,11 @@ def test_the_top_share_is_never_larger_and_only_ties_make_it_smaller(values, qua
     allowed = round((1 - quantile) * 100) * len(values) // 100
     assert above <= allowed
     assert above + values.count(cut) > allowed
+
+
+def test_the_top_tenth_of_ten_is_one():
+    # 1 - 0.9 is a little less than a tenth.
+    assert top_cut([float(n) for n in range(10)], 0.9) == 8.0
 
 
 def test_no_such_partition():

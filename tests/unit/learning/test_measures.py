@@ -59,6 +59,13 @@ def test_lift_is_the_mean_over_all_ways_to_fill_the_decile(pairs):
     assert lift(p, y) == pytest.approx(hits / size / y.mean())
 
 
+@pytest.mark.parametrize(("n", "best"), [(9, 1), (10, 1), (11, 2), (20, 2), (21, 3)])
+def test_a_decile_is_rounded_up(n, best):
+    p = np.arange(n, dtype=float)
+    # As many positives as the decile has places, all of them in it.
+    assert lift(p, p >= n - best) == pytest.approx(n / best)
+
+
 @given(_PAIRS, st.randoms(use_true_random=False))
 def test_the_order_of_examples_does_not_matter(pairs, random):
     shuffled = random.sample(pairs, len(pairs))
