@@ -78,20 +78,24 @@ class Population:
         self._forgotten = day if self._forgotten is None else max(day, self._forgotten)
         self._days = {at: kept for at, kept in self._days.items() if at > self._forgotten}
 
-    def summary(self, day: int) -> Summary:
-        """The quantiles over the seven days that end with `day`, missing values left out."""
+    def vectors(self, day: int) -> NDArray[np.float64]:
+        """Each user's newest vector (n, c) of the seven days that end with `day`."""
         newest: dict[str, Vector] = {}
         for at in range(day - WINDOW_DAYS + 1, day + 1):
             newest |= _smallest(at, self._days.get(at, {}), self._cap)
-        values = np.array(list(newest.values())).reshape(len(newest), len(self.columns))
+        return np.array(list(newest.values())).reshape(len(newest), len(self.columns))
+
+    def summary(self, day: int) -> Summary:
+        """The quantiles over the seven days that end with `day`, missing values left out."""
+        values = self.vectors(day)
         columns = [column[~np.isnan(column)] for column in values.T]
         return Summary(
-            users=len(newest),
+            users=len(values),
             quantiles={
                 name: _quantiles(column) for name, column in zip(self.columns, columns, strict=True)
             },
             missing={
-                name: 1 - column.size / max(len(newest), 1)
+                name: 1 - column.size / max(len(values), 1)
                 for name, column in zip(self.columns, columns, strict=True)
             },
         )

@@ -1,0 +1,194 @@
+"""What is learned for one declared task: a fold of its examples, outcomes and day ends.
+
+Examples are learned as they close; a version is made when a cohort has closed everywhere. How good
+a version is, is told by the scores that were given when users were sampled, never by later ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from stream_app.domain.clock import DAY
+from stream_app.learning import verdict
+from stream_app.learning.calibration import IDENTITY, Platt, calibrate
+from stream_app.learning.challenge import Challenge, difference
+from stream_app.learning.classifier import Champion
+from stream_app.learning.cohort import Cohort, Labelled, TaskExample
+from stream_app.learning.cohorts import Cohorts
+from stream_app.learning.declaration import Task
+from stream_app.learning.flips import flips
+from stream_app.learning.outcomes import Largest
+from stream_app.learning.scorers import Logistic
+from stream_app.learning.scoring import score
+from stream_app.learning.snapshot import Model, Trained
+from stream_app.learning.training import DayEnd, Example, Outcome, columns_id
+
+Floats = NDArray[np.float64]
+
+#: A challenger must be better by this much (nats of log loss an example).
+MARGIN: Final = 0.001
+#: Thresholds and scaling come from the cohorts of so long (ms), beside a horizon.
+JUDGED_MS: Final = 28 * DAY
+#: Vectors on which the tags of two versions are compared.
+NEWEST: Final = 4_000
+
+
+class _Learner:
+    """A model that learns, and where its features are in a vector of all columns."""
+
+    def __init__(self, features: Sequence[str], columns: Sequence[str]) -> None:
+        self.features = tuple(features)
+        self.model = Champion(features)
+        self._places = [columns.index(name) for name in features]
+
+    def learn(self, examples: Sequence[Labelled]) -> None:
+        """Learn closed examples in order."""
+        values = np.array([one.example.values for one in examples])[:, self._places]
+        self.model.learn_many(values, np.array([float(one.positive) for one in examples]))
+
+    def score(self, scorer: Logistic, vectors: Floats) -> Floats:
+        """Score vectors (n, c) of all columns."""
+        return score(scorer, vectors[:, self._places])
+
+
+class Predictor:
+    """Learns `task` from vectors of `columns` (c,); deterministic in the order of its records.
+
+    A pause of the feed of more than `max_gap_ms` voids the examples whose horizon holds it.
+    """
+
+    def __init__(self, task: Task, columns: Sequence[str], max_gap_ms: int) -> None:
+        quantile = 1 - task.outcome.top if isinstance(task.outcome, Largest) else None
+        self.task: Final = task
+        self.cohorts: Final = Cohorts(task.horizon_ms, max_gap_ms, quantile)
+        self._columns = list(columns)
+        self._champion = _Learner(task.features, columns)
+        self._challenger = _Learner(task.challenger, columns) if task.challenger else None
+        #: The challenger's version that scores examples as they are sampled.
+        self._rival: Logistic | None = None
+        self._challenge = Challenge(task.horizon_ms, MARGIN)
+        self._closed: deque[Cohort] = deque()
+        self._platts: dict[int, Platt] = {}
+        self._newest: deque[Floats] = deque(maxlen=NEWEST)
+        self._trained = Trained(from_=0, to=0, examples=0, positives=0)
+        self._live: Model | None = None
+        self._version = 0
+
+    def example(self, record: Example, values: Floats) -> None:
+        """Take an example whose vector (c,) is `values`, if it is one of this task."""
+        sampled = record.tasks.get(self.task.name)
+        if sampled is None:
+            return
+        self._newest.append(values)
+        rival = None
+        if self._challenger is not None and self._rival is not None:
+            rival = float(self._challenger.score(self._rival, values[None])[0])
+        self.cohorts.sample(
+            TaskExample(
+                user=record.user_id,
+                partition=record.partition,
+                at=record.at,
+                values=values,
+                score=sampled.score,
+                version=sampled.version,
+                held_out=sampled.held_out,
+                tag=sampled.tag,
+                challenger=rival,
+            )
+        )
+
+    def outcome(self, record: Outcome) -> None:
+        """Take an outcome of this task."""
+        self.cohorts.outcome(record.user_id, record.sampled_at, record.at, record.value)
+
+    def day_end(self, record: DayEnd) -> Model | None:
+        """Learn what has closed; return a new version when a cohort has."""
+        closing = self.cohorts.day_end(
+            record.partition, record.partitions, record.at, record.gap_ms
+        )
+        if closing.examples:
+            self._learn(closing.examples)
+        for cohort in closing.cohorts:
+            self._judge(cohort)
+        if not closing.cohorts or not self._trained.examples:
+            return None
+        return self._publish(record.at)
+
+    def _learn(self, examples: Sequence[Labelled]) -> None:
+        for learner in filter(None, (self._champion, self._challenger)):
+            learner.learn(examples)
+        ats, before = [one.example.at for one in examples], self._trained
+        self._trained = Trained(
+            from_=min(ats) if not before.examples else min(before.from_, *ats),
+            to=max(before.to, *ats),
+            examples=before.examples + len(examples),
+            positives=before.positives + sum(one.positive for one in examples),
+        )
+
+    def _judge(self, cohort: Cohort) -> None:
+        self._closed.append(cohort)
+        while self._closed[0].at < cohort.at - self.task.horizon_ms - JUDGED_MS:
+            self._closed.popleft()
+        if self._challenger is None:
+            return
+        found = difference(cohort.scores, cohort.challenger, cohort.positive, cohort.users)
+        self._challenge = self._challenge.after(cohort.at, found)
+        if self._challenge.promotes(cohort.at):
+            self._champion, self._challenger = self._challenger, self._champion
+
+    def _publish(self, at: int) -> Model:
+        if self._challenger is not None:
+            self._rival = self._challenger.model.export()
+        scored = [verdict.unscaled(cohort, self._platts) for cohort in self._closed]
+        platt = calibrate(scored, self.task.horizon_ms)
+        scorer = self._champion.model.export()
+        if platt != IDENTITY:
+            scorer = replace(scorer, platt=(platt.a, platt.b))
+        vectors = np.array(self._newest)
+        form, closed = self.task.form, list(self._closed)
+        threshold = verdict.threshold_of(form, closed, self._champion.score(scorer, vectors))
+        state = verdict.state_of(form, self._trained, threshold)
+        self._version += 1
+        self._platts[self._version] = platt
+        newest = closed[-1] if closed else None
+        model = Model(
+            kind="classifier",
+            task=self.task.name,
+            version=self._version,
+            parent=self._live.version if self._live else None,
+            columns=list(self._champion.features),
+            columns_id=columns_id(self._champion.features),
+            created_at=at,
+            trained=self._trained,
+            metrics=dict(verdict.figures(self.cohorts.counts, newest, threshold)),
+            scorer=scorer,
+            state=state,
+            thresholds=verdict.cuts_of(form, state, threshold),
+        )
+        return self._released(model, vectors)
+
+    def _released(self, model: Model, vectors: Floats) -> Model:
+        """Hold a version back that would flip too many tags; else it is the live one from now."""
+        if model.state != "live":
+            return model
+        if self._live is not None:
+            before, absent = self._tags(self._live, vectors)
+            after, _ = self._tags(model, vectors)
+            found = flips(before, after, absent)
+            metrics = model.metrics | {"flips": found.share}
+            model = replace(model, metrics=metrics)
+            if found.exceed(self.task.max_flips):
+                return replace(model, state="held")
+        self._live = model
+        return model
+
+    def _tags(self, model: Model, vectors: Floats) -> tuple[NDArray[np.int64], int]:
+        places = [self._columns.index(name) for name in model.columns]
+        p = score(model.scorer, vectors[:, places])
+        return verdict.tags_of(self.task.form, model.thresholds, p)
