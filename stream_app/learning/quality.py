@@ -41,7 +41,7 @@ def silhouette(between: Floats, labels: NDArray[Any]) -> float:
 
 
 def adjusted_rand(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Return how far two labellings (n,) agree: 1 entirely, 0 as by chance (Hubert, Arabie 1985)."""
+    """Return how far labels (n,) agree: 1 entirely, 0 as by chance (Hubert and Arabie, 1985)."""
     table = contingency(a, b)
     both, left, right = (_pairs(part) for part in (table, table.sum(axis=1), table.sum(axis=0)))
     total = _pairs(table.sum())
