@@ -22,7 +22,6 @@ from stream_app.learning.classifier import Champion
 from stream_app.learning.cohort import Cohort, Labelled, TaskExample
 from stream_app.learning.cohorts import Cohorts
 from stream_app.learning.declaration import Task
-from stream_app.learning.flips import flips
 from stream_app.learning.outcomes import Largest
 from stream_app.learning.scorers import Logistic
 from stream_app.learning.scoring import score
@@ -166,7 +165,7 @@ class Predictor:
             columns_id=columns_id(self._champion.features),
             created_at=at,
             trained=self._trained,
-            metrics=dict(verdict.figures(self.cohorts.counts, newest, threshold)),
+            metrics=dict(verdict.figures(form, self.cohorts.counts, newest, threshold)),
             scorer=scorer,
             state=state,
             thresholds=verdict.cuts_of(form, state, threshold),
@@ -178,17 +177,14 @@ class Predictor:
         if model.state != "live":
             return model
         if self._live is not None:
-            before, absent = self._tags(self._live, vectors)
-            after, _ = self._tags(model, vectors)
-            found = flips(before, after, absent)
-            metrics = model.metrics | {"flips": found.share}
-            model = replace(model, metrics=metrics)
+            old, new = ((one.thresholds, self._score(one, vectors)) for one in (self._live, model))
+            found = verdict.flips_of(self.task.form, old, new)
+            model = replace(model, metrics=model.metrics | {"flips": found.share})
             if found.exceed(self.task.max_flips):
                 return replace(model, state="held")
         self._live = model
         return model
 
-    def _tags(self, model: Model, vectors: Floats) -> tuple[NDArray[np.int64], int]:
+    def _score(self, model: Model, vectors: Floats) -> Floats:
         places = [self._columns.index(name) for name in model.columns]
-        p = score(model.scorer, vectors[:, places])
-        return verdict.tags_of(self.task.form, model.thresholds, p)
+        return score(model.scorer, vectors[:, places])

@@ -12,6 +12,7 @@ from stream_app.learning.calibration import IDENTITY, Platt, Scored
 from stream_app.learning.cohort import Cohort
 from stream_app.learning.cohorts import Counts
 from stream_app.learning.declaration import Bands, Form, Precision, TopShare
+from stream_app.learning.flips import Flips, flips
 from stream_app.learning.measures import Measures
 from stream_app.learning.snapshot import State, Trained
 from stream_app.learning.thresholds import (
@@ -72,12 +73,17 @@ def cuts_of(form: Form, state: State, threshold: Threshold | None) -> list[float
     return [] if threshold is None or threshold.value is None else [threshold.value]
 
 
-def tags_of(form: Form, cuts: Sequence[float], p: Floats) -> tuple[NDArray[np.int64], int]:
-    """The tags (n,) by scores alone, as `flips` compares them, and which of them is none."""
+def flips_of(
+    form: Form, old: tuple[Sequence[float], Floats], new: tuple[Sequence[float], Floats]
+) -> Flips:
+    """How many tags change when a version takes another's place; both as (cuts, scores (n,))."""
     if isinstance(form, Bands):
-        nothing = np.full(len(p), NO_BAND, dtype=np.int64)
-        return banded(nothing, p, form.edges, 0.0), NO_BAND
-    return selects(p, cuts[0] if cuts else None).astype(np.int64), 0
+        nothing = np.full(len(old[1]), NO_BAND, dtype=np.int64)
+        bands = banded(nothing, old[1], form.edges, form.margin)
+        # Who has a band keeps it within the margin.
+        return flips(bands, banded(bands, new[1], form.edges, form.margin), NO_BAND)
+    before, after = (selects(p, cuts[0] if cuts else None) for cuts, p in (old, new))
+    return flips(before, after)
 
 
 def unscaled(cohort: Cohort, platts: Mapping[int, Platt]) -> Scored:
@@ -91,7 +97,7 @@ def unscaled(cohort: Cohort, platts: Mapping[int, Platt]) -> Scored:
 
 
 def figures(
-    counts: Counts, cohort: Cohort | None, threshold: Threshold | None
+    form: Form, counts: Counts, cohort: Cohort | None, threshold: Threshold | None
 ) -> Iterator[tuple[str, float | None]]:
     """What is told of a version: examples by their ends, and the newest closed cohort's quality."""
     for name in ("open", "voided", "unmatched", "refused"):
@@ -101,7 +107,9 @@ def figures(
     if cohort is None:
         return
     yield "cohort", float(cohort.at)
-    quality = cohort.quality()
+    # Of bands, the best one is what somebody acts on.
+    tagged = {"top"} if isinstance(form, Bands) else set(cohort.tags) - {None}
+    quality = cohort.quality(np.array([tag in tagged for tag in cohort.tags], dtype=np.bool_))
     groups: Mapping[str, Measures] = {
         "": quality.everyone,
         "held_out_": quality.held_out,

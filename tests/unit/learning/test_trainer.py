@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from support.apprentice import COLUMNS, DAY, FIRST, World, fold, learning, task
 
-from stream_app.learning.declaration import Learning, Precision, TopShare
+from stream_app.learning.declaration import Bands, Learning, Precision, TopShare
 from stream_app.learning.snapshot import Model, encode
 from stream_app.learning.trainer import Trainer
 from stream_app.learning.training import DayEnd, Example, Outcome, Record, Sampled, columns_id
@@ -109,7 +109,8 @@ def test_the_top_share_is_cut_on_the_newest_vectors(lived) -> None:
 
 
 def test_a_version_that_flips_too_many_tags_is_held_and_the_live_one_stays_the_parent() -> None:
-    declared = learning(task(max_flips=1e-9), segments=False)
+    jumpy = task(form=Bands((0.2, 0.5, 0.8), 0.0), max_flips=1e-9)
+    declared = learning(jumpy, segments=False)
     _, models = run(declared, days=20)
     live = [model for model in models if model.state == "live"]
     held = [model for model in models if model.state == "held"]
@@ -138,10 +139,11 @@ def test_poison_does_no_harm() -> None:
     for day in range(30):
         at = FIRST + day * DAY
         for n in range(100):
-            name = "bot" if day % 2 else f"u{n}"
             if day >= 3:
-                sampled_at = at - 3 * DAY
-                made += trainer.take(Outcome(name, 0, at, "likely_to_buy", sampled_at, 1.0))
+                at_first, name = at - 3 * DAY, "bot" if (day - 3) % 2 else f"u{n}"
+                made += trainer.take(Outcome(name, 0, at, "likely_to_buy", at_first, 1.0))
+        for n in range(100):
+            name = "bot" if day % 2 else f"u{n}"
             values = [1e300 if n % 7 == 0 else 1.0, 0.0, None, -1e300]
             made += trainer.take(Example(name, 0, at, columns_id(COLUMNS), values, wild, True))
         made += trainer.take(DayEnd(0, 1, at, list(COLUMNS), 0, 100))
