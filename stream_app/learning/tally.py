@@ -20,9 +20,9 @@ Floats = NDArray[np.float64]
 
 #: One, in fixed point.
 ONE: Final = 2**24
-#: Largest size of an entry: with it, the sums of a slice stay far within an int64.
+#: Largest size of an entry: with it, sums of a slice of the widest vectors stay below 2**63.
 LARGEST: Final = 1_024.0
-_SLICE: Final = 1_024
+_SLICE: Final = 256
 _WIDEST: Final = 256
 
 
