@@ -97,7 +97,8 @@ def mutants(name: str, valid: st.SearchStrategy[Any] | None = None) -> st.Search
             known = {field for part in _choices(whole(name)) for field in part["properties"]}
             field = draw(st.sampled_from(sorted({*place, *known})))
             if draw(st.booleans()):
-                place[field] = draw(EDGES | JSON)
+                # A copy: the next change may be made within it.
+                place[field] = copy.deepcopy(draw(EDGES | JSON))
             else:
                 place.pop(field, None)
         return document
