@@ -39,12 +39,12 @@ def test_another_k_must_win_two_checks_in_a_row():
     assert (none.k, none.challenger) == (3, None)
 
 
-def test_what_is_hardly_better_does_not_win():
-    cloud = np.random.default_rng(0).normal(size=(400, 5))
-    found = check(cloud)
-    best = max(found.silhouettes, key=lambda k: found.silhouettes[k])
-    near = [k for k in found.silhouettes if found.silhouettes[best] - found.silhouettes[k] < BETTER]
-    assert all(check(cloud, Check(k, {}, {})).challenger is None for k in near)
+@pytest.mark.parametrize(("better", "challenger"), [(0.019, None), (0.021, 4)])
+def test_what_is_hardly_better_does_not_win(monkeypatch, better, challenger):
+    monkeypatch.setattr(choice, "stability", lambda *_: 1.0)
+    monkeypatch.setattr(choice, "_silhouettes", lambda *_: {3: 0.4, 4: 0.4 + better, 5: 0.3})
+    assert BETTER == 0.02
+    assert check(blobs(3), Check(3, {}, {}), (3, 5)).challenger == challenger
 
 
 @pytest.mark.parametrize(("stability", "challenger"), [(STABLE - 0.01, None), (STABLE, 5)])

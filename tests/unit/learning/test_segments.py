@@ -135,6 +135,32 @@ def test_the_same_samples_give_the_same_segments_in_any_order():
     assert next_ones[0].fits == 2
 
 
+def test_a_fit_goes_on_from_where_the_segments_stood():
+    values = small()
+    first = fit_segments(values[:200], COLUMNS, SETTINGS)
+    second = fit_segments(values, COLUMNS, SETTINGS, first)
+    assert second.centroids.ids == first.centroids.ids
+    assert second.labels == first.labels
+
+
+def blob(x, y, size, n=150):
+    noise = np.random.default_rng((n, int(10 * x), int(10 * y))).normal(0, size, (n, 2))
+    return np.expm1(np.array([10.0 + x, 10.0 + y]) + noise)
+
+
+def test_a_segment_that_moves_beside_another_does_not_take_its_id():
+    settings, names = Settings(k=(4, 4)), ("a", "b")
+    still = [blob(6, 0, 0.2), blob(0, 6, 0.7), blob(6, 6, 0.7)]
+    first = fit_segments(np.concatenate([blob(0, 0, 0.2, 180), *still]), names, settings)
+    beside = blob(4.8, 0, 0.2, 180)
+    # By the old segments, those who moved belong to the neighbour, more than it has itself.
+    (neighbour,) = set(assign(first.centroids, still[0])) - {UNUSUAL}
+    assert assign(first.centroids, beside).count(neighbour) > 150
+    second = fit_segments(np.concatenate([beside, *still]), names, settings, first)
+    assert assign(second.centroids, still[0]).count(neighbour) > 140
+    assert assign(second.centroids, beside).count(neighbour) == 0
+
+
 def test_a_feature_that_appears_and_one_that_goes_are_no_break():
     values = small()
     first = fit_segments(values, COLUMNS, SETTINGS)
