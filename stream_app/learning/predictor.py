@@ -36,6 +36,9 @@ MARGIN: Final = 0.001
 JUDGED_MS: Final = 28 * DAY
 #: Vectors on which the tags of two versions are compared.
 NEWEST: Final = 4_000
+#: Examples after which a live version is not a beginner's any more, so that one that differs much
+#: from it is held back: those that weights are averaged over.
+GROWN: Final = 10_000
 
 
 class _Learner:
@@ -180,7 +183,8 @@ class Predictor:
             old, new = ((one.thresholds, self._score(one, vectors)) for one in (self._live, model))
             found = verdict.flips_of(self.task.form, old, new)
             model = replace(model, metrics=model.metrics | {"flips": found.share})
-            if found.exceed(self.task.max_flips):
+            grown = self._live.trained.examples >= GROWN
+            if grown and found.exceed(self.task.max_flips):
                 return replace(model, state="held")
         self._live = model
         return model

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 from support.apprentice import COLUMNS, DAY, FIRST, World, fold, learning, task
 
+from stream_app.learning import predictor
 from stream_app.learning.declaration import Bands, Learning, Precision, TopShare
 from stream_app.learning.snapshot import Model, encode
 from stream_app.learning.trainer import Trainer
@@ -108,7 +109,10 @@ def test_the_top_share_is_cut_on_the_newest_vectors(lived) -> None:
     assert len(made[-1].thresholds) == 1
 
 
-def test_a_version_that_flips_too_many_tags_is_held_and_the_live_one_stays_the_parent() -> None:
+def test_a_version_that_flips_too_many_tags_is_held_and_the_live_one_stays_the_parent(
+    monkeypatch,
+) -> None:
+    monkeypatch.setattr(predictor, "GROWN", 1)
     jumpy = task(form=Bands((0.2, 0.5, 0.8), 0.0), max_flips=1e-9)
     declared = learning(jumpy, segments=False)
     _, models = run(declared, days=20)
@@ -118,6 +122,13 @@ def test_a_version_that_flips_too_many_tags_is_held_and_the_live_one_stays_the_p
     assert held
     assert {model.parent for model in held} == {live[0].version}
     assert all(model.metrics["flips"] > 0 for model in held)
+
+
+def test_a_beginner_is_replaced_however_much_it_flips() -> None:
+    jumpy = task(form=Bands((0.2, 0.5, 0.8), 0.0), max_flips=1e-9)
+    _, models = run(learning(jumpy, segments=False), days=20)
+    assert "held" not in {model.state for model in models}
+    assert max(model.metrics.get("flips") or 0.0 for model in models) > 0
 
 
 def test_segments_and_quantiles_are_made_every_week_and_every_day(lived) -> None:
