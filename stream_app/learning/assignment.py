@@ -59,7 +59,8 @@ def reasons(centroids: Centroids, vector: Floats, count: int = 3) -> list[Compar
     usual = expand(np.array(centroids.median))
     found = []
     for j in np.argsort(-np.abs(z), kind="stable")[:count].tolist():
-        value, median = float(vector[j]), float(usual[j])
+        # Out of the logarithm and back, 18 is 17.999999999999996.
+        value, median = float(vector[j]), float(f"{usual[j]:.9g}")
         if z[j] and value != median:
             op = ">" if value > median else "<"
             found.append(Comparison(centroids.names[j], op, value, median))

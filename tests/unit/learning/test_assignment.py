@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from msgspec import structs
 
 from stream_app.learning.assignment import UNUSUAL, assign, reasons
 from stream_app.learning.scorers import Centroids
@@ -90,6 +91,13 @@ def test_reasons_are_true_and_the_farthest_come_first():
         assert {">": operator.gt, "<": operator.lt}[one.op](one.value, one.threshold)
     assert found[0].threshold == pytest.approx(np.expm1(2.0))
     assert [one.feature for one in reasons(CENTROIDS, vector, 1)] == ["visits"]
+
+
+def test_medians_are_told_as_they_were():
+    usual = structs.replace(CENTROIDS, median=[float(np.log1p(18)), float(np.log1p(0.3))])
+    found = reasons(usual, np.array([19.0, 0.2]))
+    assert [one.threshold for one in found] == [0.3, 18.0]
+    assert reasons(usual, np.array([18.0, 0.3])) == []
 
 
 def test_missing_values_are_no_reason():
