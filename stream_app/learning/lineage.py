@@ -82,8 +82,9 @@ def _transitions(
     of_new = overlap / np.maximum(overlap.sum(axis=0), 1)
     match = np.zeros(overlap.shape, dtype=bool)
     match[list(matched.values()), list(matched)] = True
-    parts = match | ((of_new >= INTO) & (of_old >= PART))
-    sources = match | (of_old >= INTO)
+    # One that goes on is no part of another's split, and did not merge into a third.
+    parts = match | ((of_new >= INTO) & (of_old >= PART) & ~match.any(axis=0))
+    sources = match | ((of_old >= INTO) & ~match.any(axis=1)[:, None])
     found = [
         Transition("split", (before[i],), tuple(ids[j] for j in np.flatnonzero(row).tolist()))
         for i, row in enumerate(parts)

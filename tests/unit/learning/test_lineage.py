@@ -53,6 +53,12 @@ def test_a_birth_and_a_death():
     }
 
 
+def test_one_that_goes_on_did_not_merge_into_its_neighbour():
+    ids, found = fates([[1, 1], [2, 0]])
+    assert ids == ("s2", "s1")
+    assert found == {Transition("survived", (s,), (s,)) for s in ids}
+
+
 @given(OVERLAPS, st.integers(6, 99))
 def test_every_segment_has_a_fate_and_no_id_comes_back(overlap, issued):
     before = tuple(f"s{i + 1}" for i in range(len(overlap)))
