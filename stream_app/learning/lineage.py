@@ -84,7 +84,7 @@ def _transitions(
     match[list(matched.values()), list(matched)] = True
     # One that goes on is no part of another's split, and did not merge into a third.
     parts = match | ((of_new >= INTO) & (of_old >= PART) & ~match.any(axis=0))
-    sources = match | ((of_old >= INTO) & ~match.any(axis=1)[:, None])
+    sources = match | ((of_old >= INTO) & ~match.any(axis=1, keepdims=True))
     found = [
         Transition("split", (before[i],), tuple(ids[j] for j in np.flatnonzero(row).tolist()))
         for i, row in enumerate(parts)
