@@ -18,8 +18,8 @@ from stream_app.learning.training import Example, columns_id
 
 Floats = NDArray[np.float64]
 
-#: Name of the segments' model, and of the tag.
-SEGMENTS: Final = "segment"
+#: Name of the segments' model, and of their tag.
+SEGMENTS: Final = "segments"
 POPULATION: Final = "population"
 #: Sampled users without whom no segments are fitted.
 LEAST: Final = 300

@@ -136,9 +136,9 @@ def test_segments_and_quantiles_are_made_every_week_and_every_day(lived) -> None
     _, models = run(declared, days=16, users=400)
     days = [(model.created_at - FIRST) // DAY for model in of(models, "population")]
     assert days == list(range(16))
-    fits = [(model.created_at - FIRST) // DAY for model in of(models, "segment")]
+    fits = [(model.created_at - FIRST) // DAY for model in of(models, "segments")]
     assert fits == [0, 7, 14]
-    last = of(models, "segment")[-1]
+    last = of(models, "segments")[-1]
     assert 3 <= len(last.scorer.ids) <= 12
     assert of(models, "population")[-1].scorer.by_column["visits_7d"][4][1] > 0
 
