@@ -69,7 +69,7 @@ def seeds(values: Floats, k: int, rng: np.random.Generator, kept: int) -> Floats
     Each but the first is the best of some that are drawn; only the `kept` that lie nearest to those
     chosen already may be drawn.
     """
-    chosen = values[rng.integers(len(values))][None]
+    chosen: Floats = values[rng.integers(len(values))][None]
     nearest = squared_distances(values, chosen)[:, 0]
     tries = 2 + int(np.log(k))
     for _ in range(1, k):
@@ -88,7 +88,8 @@ def _drawn(weight: Floats, count: int, rng: np.random.Generator) -> Labels:
     total = np.cumsum(weight)
     at = np.searchsorted(total, rng.random(count) * total[-1], side="right")
     # Rounding may point behind the last place with a weight.
-    return np.minimum(at, np.flatnonzero(weight)[-1])
+    found: Labels = np.minimum(at, np.flatnonzero(weight)[-1])
+    return found
 
 
 def lloyd(values: Floats, centres: Floats, kept: int) -> Fit:
