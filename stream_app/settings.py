@@ -61,8 +61,10 @@ class Settings(BaseSettings):
     """Output: events that were refused, with the reason."""
     training_topic: Topic = "training"
     """Output: samples of users to learn from, where the catalogue declares learning."""
+    models_topic: Topic = "models"
+    """Output of the trainer: the models that workers score with, compacted."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
-    """Partitions of every topic but training when it is created; all must have equally many."""
+    """Partitions of a topic when it is created, equally many for all; training and models have 1."""
     replication: Annotated[int, Field(ge=1, le=100)] = 1
     """Replicas of a topic when it is created."""
     min_insync_replicas: Annotated[int, Field(ge=1, le=100)] = 1
@@ -128,7 +130,8 @@ class Settings(BaseSettings):
             raise ValueError("min_insync_replicas must not be more than replication")
         if self.drain_timeout_s >= self.session_timeout_s:
             raise ValueError("drain_timeout_s must be less than session_timeout_s")
-        if len({*self.topics, self.training_topic}) <= len(self.topics):
+        every = (*self.topics, self.training_topic, self.models_topic)
+        if len(set(every)) < len(every):
             raise ValueError("the topics must have different names")
         if "SASL" in self.security_protocol and not (self.sasl_username and self.sasl_password):
             raise ValueError(f"{self.security_protocol} needs sasl_username and sasl_password")

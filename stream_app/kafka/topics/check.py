@@ -41,7 +41,7 @@ class Finding:
 
 def compare(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[Finding]:
     """A finding for every declared topic, in order."""
-    alike = [spec for spec in specs if spec.partitions == specs[0].partitions]
+    alike = [spec for spec in specs if not spec.single]
     counts = {found[spec.name].partitions for spec in alike if spec.name in found}
     return [
         Finding(spec, there, tuple(_misfits(spec, there, counts)) if there else ())
@@ -65,6 +65,10 @@ def _partitions(spec: TopicSpec, there: Found, counts: set[int]) -> str:
     if there.partitions == spec.partitions:
         return ""
     wrong = f"{there.partitions} partition(s), {spec.partitions} wanted; "
+    if spec.single:
+        return wrong + (
+            "everybody has to read it in the same order: delete it, and the next start makes it"
+        )
     if len(counts) == 1:
         return wrong + f"set STREAM_APP_PARTITIONS={there.partitions} to use the topics as they are"
     return wrong + (
@@ -78,7 +82,7 @@ def _policy(spec: TopicSpec, there: Found) -> str:
     if set(policy.split(",")) == set(spec.policy.split(",")):
         return ""
     why = (
-        "it keeps the last record of each key, and deleting by age would lose users"
+        "it keeps the last record of each key, and deleting by age would lose what is in use"
         if spec.policy == "compact"
         else "compaction would drop all but the last record of each user"
     )

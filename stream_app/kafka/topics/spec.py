@@ -39,8 +39,9 @@ class TopicPlan:
     tags: str = "tags"
     tag_state: str = "tag-state"
     dead_letters: str = "dead-letters"
-    # Empty where nothing is learned.
+    # Both empty where nothing is learned.
     training: str = ""
+    models: str = ""
     training_days: float = 180.0
     # Inputs made to take history keep it: Kafka deletes by the records' own times.
     keep_inputs: bool = False
@@ -59,6 +60,7 @@ class TopicPlan:
             tag_state=tag_state,
             dead_letters=dead_letters,
             training=settings.training_topic if learning else "",
+            models=settings.models_topic if learning else "",
             training_days=settings.training_days,
         )
 
@@ -80,6 +82,8 @@ class TopicSpec:
     # 0: whatever the cluster allows.
     max_message_bytes: int = 0
     extra: Mapping[str, str] = field(default_factory=dict)
+    # One partition, whatever the others have: everybody reads it in the same order.
+    single: bool = False
 
     @property
     def config(self) -> dict[str, str]:
@@ -120,9 +124,10 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
         # Someone has to notice, look and repair.
         topic(plan.dead_letters, "output: refused events", month),
     )
-    if not plan.training:
-        return specs
     kept = {"retention.ms": str(int(plan.training_days * DAY_MS))}
-    training = topic(plan.training, "output: samples to learn from", kept)
-    # One, so that whoever learns reads all samples in the same order.
-    return (*specs, replace(training, partitions=1))
+    learned = (
+        topic(plan.training, "output: samples to learn from", kept),
+        topic(plan.models, "output: what was learned", COMPACTED),
+    )
+    single = (replace(spec, partitions=1, single=True) for spec in learned if spec.name)
+    return (*specs, *single)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from stream_app.kafka.topics.check import Found, TopicsError, compare
-from stream_app.kafka.topics.spec import TopicPlan, topic_specs
+from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
+from stream_app.learning.snapshot import MAX_BYTES
 from stream_app.settings import Settings
 
 PLAN = TopicPlan("shop", partitions=8, replication=3, min_isr=2)
@@ -40,14 +41,38 @@ def test_six_topics_are_declared_with_equally_many_partitions() -> None:
     }
 
 
-def test_samples_have_one_partition_where_something_is_learned() -> None:
-    plan = TopicPlan.of(Settings(partitions=8, training_days=30), learning=True)
-    training = topic_specs(plan)[-1]
+def learned(**changed: Found) -> tuple[list[TopicSpec], list[str]]:
+    """The two topics of learning, and what is said of them beside the others."""
+    plan = TopicPlan.of(
+        Settings(partitions=8, replication=3, min_insync_replicas=2, training_days=30),
+        learning=True,
+    )
+    specs = topic_specs(plan)
+    found = FIT | {spec.name: Found(1, 3, spec.config) for spec in specs[6:]} | changed
+    return list(specs[6:]), [m for finding in compare(specs, found) for m in finding.misfits]
+
+
+def test_samples_and_models_have_one_partition_where_something_is_learned() -> None:
+    (training, models), said = learned()
     assert (training.name, training.partitions, training.policy) == ("training", 1, "delete")
     assert training.config["retention.ms"] == str(30 * 86_400_000)
-    found = FIT | {"training": Found(1, 3, training.config)}
-    assert [f.misfits for f in compare((*SPECS, training), found) if f.misfits] == []
-    assert TopicPlan.of(Settings()).training == ""
+    assert (models.name, models.partitions, models.policy) == ("models", 1, "compact")
+    assert models.max_message_bytes > MAX_BYTES
+    assert said == []
+
+
+def test_where_nothing_is_learned_there_is_no_topic_for_it() -> None:
+    plan = TopicPlan.of(Settings())
+    assert plan.training == plan.models == ""
+    assert len(topic_specs(plan)) == 6
+
+
+@pytest.mark.parametrize("name", ["training", "models"])
+def test_more_than_one_partition_of_them_is_never_the_setting_s_fault(name: str) -> None:
+    config = {spec.name: spec.config for spec in learned()[0]}[name]
+    [said] = learned(**{name: Found(8, 3, config)})[1]
+    assert said.startswith(f"{name}: 8 partition(s), 1 wanted; ")
+    assert "STREAM_APP_PARTITIONS" not in said
 
 
 def test_topics_as_created_fit() -> None:
@@ -78,7 +103,7 @@ def test_a_missing_topic_is_no_misfit() -> None:
         (
             "tag-state",
             Found(8, 3, config("tag-state", cleanup_policy="compact,delete")),
-            "would lose users",
+            "would lose what is in use",
         ),
         ("purchases", Found(8, 2, FIT["purchases"].config), "STREAM_APP_REPLICATION=2"),
         (
