@@ -1,0 +1,110 @@
+"""Models on their way to the topic `models`: each in one transaction, none twice."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from stream_app.kafka.errors import Fatal
+from stream_app.kafka.log import Log, read_all
+from stream_app.kafka.rounds import Writer
+from stream_app.kafka.shelf import Shelf, Written
+from stream_app.kafka.writer import Outgoing
+from stream_app.learning.snapshot import Model, SnapshotError, encode
+from stream_app.metrics import Metrics
+from stream_app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class _Learned(NamedTuple):
+    """The last version of a task that was learned."""
+
+    version: int
+    value: bytes
+
+
+class Publisher:
+    """Publishes what is not there yet; `rebuild` also what is there with other content.
+
+    Any failure to write raises Fatal and leaves nothing half written.
+    """
+
+    def __init__(
+        self, settings: Settings, metrics: Metrics, writer: Writer, *, rebuild: bool
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._writer = writer
+        self._rebuild = rebuild
+        self._shelf: Final = Shelf({})
+        self._last: dict[str, _Learned] = {}
+
+    async def open(self, models: Log) -> None:
+        """Fence whoever published before; only then what is published cannot change any more."""
+        await self._writer.open(self._settings.session_timeout_s)
+        try:
+            await models.open()
+            found = await read_all(models, self._settings.restore_timeout_s)
+        finally:
+            await models.close()
+        self._shelf.put(Written(key, value) for key, value in found.items())
+        for task, version in self._shelf.newest.items():
+            self._metrics.set("model_version", version, task=task)
+        log.info("Published so far: %s", self._shelf.newest or "nothing")
+
+    async def publish(self, model: Model) -> None:
+        """Write a model that was learned, unless it is there."""
+        task, version = model.task, model.version
+        try:
+            value = encode(model)
+        except ValueError as error:
+            reason = error.fault if isinstance(error, SnapshotError) else "not encodable"
+            self._metrics.count("models_refused", reason=reason)
+            log.error("Version %d of %s is not published: %s", version, task, error)
+            return
+        self._last[task] = _Learned(version, value)
+        verdict = self._shelf.judge(task, version, value)
+        if verdict == "other":
+            self._metrics.count("models_differing", task=task)
+            log.warning(
+                "Version %d of %s is published with another content than was learned now: the "
+                "catalogue or the lock file changed%s",
+                version, task, "" if self._rebuild else "; `--rebuild` publishes it anew",
+            )  # fmt: skip
+        if verdict == "new" or (verdict == "other" and self._rebuild):
+            await self._write(task, self._shelf.records(task, version, value))
+            self._metrics.count("models_published", task=task)
+            log.info("Version %d of %s is published: %s", version, task, model.state)
+
+    async def compare(self) -> None:
+        """After all that there is was learned: see whether that comes to what is published."""
+        for task, version in self._shelf.newest.items():
+            last = self._last.get(task)
+            if last is None or last.version >= version:
+                continue
+            if self._rebuild:
+                log.warning("%s goes back from version %d to %d", task, version, last.version)
+                await self._write(task, self._shelf.back_to(task, *last))
+                continue
+            log.warning(
+                "Version %d of %s is published, but what %s still holds comes to version %d. "
+                "Nothing is published before that is passed; `--rebuild` goes back",
+                version, task, self._settings.training_topic, last.version,
+            )  # fmt: skip
+
+    async def close(self) -> None:
+        """Disconnect."""
+        try:
+            await self._writer.close(self._settings.drain_timeout_s / 4)
+        except TimeoutError as error:
+            raise Fatal("the producer of models did not close in time") from error
+
+    async def _write(self, task: str, records: Iterable[Written]) -> None:
+        written = list(records)
+        outgoing = [Outgoing(key, value) for key, value in written]
+        topic = self._settings.models_topic
+        await self._writer.write(self._writer.pack({topic: outgoing}))
+        self._shelf.put(written)
+        self._metrics.set("model_version", self._shelf.newest[task], task=task)

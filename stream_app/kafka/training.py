@@ -1,0 +1,189 @@
+"""The active trainer: `training` folded from its first record kept, and models published."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+
+from stream_app.health import Health
+from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.log import Entry, Log
+from stream_app.kafka.publisher import Publisher
+from stream_app.kafka.rounds import Clocks, Writer
+from stream_app.learning.snapshot import Model
+from stream_app.learning.training import DayEnd, Example, Outcome, Record, decode
+from stream_app.metrics import Metrics
+from stream_app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE: Final = 2_000
+_FIRST_WAIT_S: Final = 0.5
+_LONGEST_WAIT_S: Final = 15.0
+#: The only partition of `training` and of `models`.
+NUMBER: Final = 0
+_KINDS: Final = {Example: "example", Outcome: "outcome", DayEnd: "day"}
+
+
+class Fold(Protocol):
+    """What learns: the same records in the same order must bring the same models."""
+
+    def take(self, record: Record) -> list[Model]: ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a trainer stands on: each part can be a fake in tests. `new_log` takes a topic."""
+
+    settings: Settings
+    metrics: Metrics
+    health: Health
+    clocks: Clocks
+    make_fold: Callable[[], Fold]
+    new_log: Callable[[str], Log]
+    new_writer: Callable[[], Writer]
+
+    def now(self) -> int:
+        """Epoch milliseconds by the wall clock."""
+        return self.clocks.wall_ms()
+
+
+class _Folded(NamedTuple):
+    """What came of some records; offsets of those that could not be read, with why."""
+
+    models: list[Model]
+    kinds: dict[str, int]
+    refused: list[tuple[int, str]]
+
+
+class Training:
+    """From gaining the lead to losing it: `run` folds and publishes until `stop`.
+
+    Any failure raises Fatal, and the next start folds anew.
+    """
+
+    def __init__(self, around: Around, *, rebuild: bool = False) -> None:
+        settings = around.settings
+        self._around = around
+        self._fold = around.make_fold()
+        self._log = around.new_log(settings.training_topic)
+        self._publisher = Publisher(settings, around.metrics, around.new_writer(), rebuild=rebuild)
+        self._caught_up = False
+        self._wait = _FIRST_WAIT_S
+        # One for the loop, one for the thread that folds.
+        self._stopping = asyncio.Event()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Have `run` return after what it is doing."""
+        self._stopped.set()
+        self._stopping.set()
+
+    async def run(self, *, until_end: bool = False) -> bool:
+        """Fold until `stop`, or with `until_end` up to the end as it is met: True then."""
+        try:
+            await self._begin()
+            while not self._stopping.is_set():
+                await self._round()
+                if self._caught_up and until_end:
+                    return True
+            return False
+        finally:
+            self._stopped.set()
+            for part in (self._log, self._publisher):
+                try:
+                    await part.close()
+                except Fatal as error:
+                    log.warning("Leaving: %s", error)
+
+    async def _begin(self) -> None:
+        settings = self._around.settings
+        self._around.health.assigned([NUMBER], self._around.now())
+        await self._publisher.open(self._around.new_log(settings.models_topic))
+        first = await self._log.open()
+        log.info("Leading: %s is folded from offset %d", self._log.topic, first)
+        if first > 0:
+            log.warning(
+                "What %s held before offset %d was deleted by its retention: versions are counted "
+                "from what is left",
+                self._log.topic, first,
+            )  # fmt: skip
+
+    async def _round(self) -> None:
+        """Fold what was fetched and publish what came of it, or find that this was all."""
+        entries = await self._log.take(_AT_ONCE)
+        if entries:
+            folded = await asyncio.to_thread(self._take, entries)
+            self._report(folded)
+            for model in folded.models:
+                await self._publisher.publish(model)
+            self._around.health.progress(self._around.now())
+        if not self._stopping.is_set():
+            await self._look()
+
+    def _take(self, entries: Sequence[Entry]) -> _Folded:
+        """Fold in a thread: learning takes seconds at times, and the group wants its heartbeats."""
+        folded = _Folded([], {}, [])
+        for offset, _, value in entries:
+            if self._stopped.is_set():
+                break
+            try:
+                record = decode(value or b"")
+            except ValueError as error:
+                folded.refused.append((offset, str(error)))
+                continue
+            folded.models.extend(self._learn(offset, record))
+            kind = _KINDS[type(record)]
+            folded.kinds[kind] = folded.kinds.get(kind, 0) + 1
+            self._around.health.progress(self._around.now())
+        return folded
+
+    def _learn(self, offset: int, record: Record) -> list[Model]:
+        try:
+            return self._fold.take(record)
+        except Exception as error:
+            raise Refusal(
+                f"learning failed at offset {offset} of {self._log.topic}: {error!r}. The next "
+                "start would fail there too: report it with the record"
+            ) from error
+
+    def _report(self, folded: _Folded) -> None:
+        for kind, count in folded.kinds.items():
+            self._around.metrics.count("training_records", count, kind=kind)
+        for offset, why in folded.refused:
+            self._around.metrics.count("training_refused")
+            log.error("Offset %d of %s is skipped: %s", offset, self._log.topic, why)
+
+    async def _look(self) -> None:
+        """Tell how far it is to the end. Brokers that are away are waited for."""
+        health, metrics = self._around.health, self._around.metrics
+        try:
+            lag = max(0, await self._log.end() - await self._log.position())
+        except Fatal as error:
+            health.connected(False)
+            metrics.count("reconnects")
+            log.warning("Kafka is away, next try in %.1f s: %s", self._wait, error)
+            await self._pause(self._wait)
+            self._wait = min(_LONGEST_WAIT_S, self._wait * 2)
+            # Nothing can be done, which is no stall.
+            health.progress(self._around.now())
+            return
+        self._wait = _FIRST_WAIT_S
+        health.connected(True)
+        health.queued(NUMBER, lag, self._around.now())
+        metrics.set("lag", lag, topic=self._log.topic, partition=NUMBER)
+        if lag == 0 and not self._caught_up:
+            await self._publisher.compare()
+            self._caught_up = True
+            health.restored(NUMBER, self._around.now())
+            log.info("All that there is has been learned")
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,108 @@
+"""A trainer that learns next to nothing; as a program, one that runs against a real Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+from stream_app.domain.clock import DAY
+from stream_app.learning.snapshot import Logistic, Model, Trained
+from stream_app.learning.training import DayEnd, Example, Record, columns_id
+
+TASK = "counted"
+COLUMNS = ["orders_30d"]
+#: Names a file; without it, what the program's trainer learns on `GATED_DAY` has to wait.
+GATE, GATED_DAY = "TEST_TRAINER_GATE", 5
+
+
+def example(day: int, user: str = "ann") -> Example:
+    return Example(
+        user_id=user,
+        partition=0,
+        at=day * DAY,
+        columns_id=columns_id(COLUMNS),
+        values=[1.0],
+        tasks={},
+        segment=False,
+    )
+
+
+def day_end(day: int) -> DayEnd:
+    return DayEnd(partition=0, partitions=1, at=day * DAY, columns=COLUMNS, gap_ms=0, users=1)
+
+
+def model(version: int, weight: float = 0.0, task: str = TASK) -> Model:
+    """A model whose only content is its weight."""
+    return Model(
+        kind="classifier",
+        task=task,
+        version=version,
+        parent=version - 1 or None,
+        columns=COLUMNS,
+        columns_id=columns_id(COLUMNS),
+        created_at=DAY,
+        trained=Trained(from_=0, to=DAY, examples=3, positives=1),
+        metrics={"auc": 0.75, "lift": None},
+        scorer=Logistic(
+            names=COLUMNS,
+            mean=[0.0],
+            scale=[1.0],
+            weights=[weight],
+            intercept=0.0,
+            platt=None,
+            reference=[0.0],
+        ),
+        state="live",
+        thresholds=[0.5],
+    )
+
+
+class Counting:
+    """Each day end brings a version; its weight is the number of examples so far."""
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self.version = 0
+
+    def take(self, record: Record) -> list[Model]:
+        if isinstance(record, Example):
+            self.examples += 1
+        if not isinstance(record, DayEnd):
+            return []
+        self.version += 1
+        return [model(self.version, float(self.examples))]
+
+
+class Gated(Counting):
+    """Waits on a day until the file is there, half a minute at most."""
+
+    def __init__(self, gate: Path) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def take(self, record: Record) -> list[Model]:
+        if isinstance(record, DayEnd) and record.at == GATED_DAY * DAY:
+            print("At the gate", flush=True)
+            until = time.monotonic() + 30
+            while not self.gate.exists() and time.monotonic() < until:
+                time.sleep(0.005)
+        return super().take(record)
+
+
+def main() -> None:
+    from stream_app.kafka.trainer import run_trainer
+    from stream_app.logs import set_up_logging
+    from stream_app.resolve import resolve
+
+    settings = resolve()
+    set_up_logging(settings)
+    gate = os.environ.get(GATE)
+    make_fold = (lambda: Gated(Path(gate))) if gate else Counting
+    asyncio.run(run_trainer(settings, make_fold, until_end="--until-end" in sys.argv))
+
+
+if __name__ == "__main__":
+    main()
