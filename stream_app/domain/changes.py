@@ -42,13 +42,19 @@ class Source(Struct, frozen=True, gc=False):
     revision: str
 
 
-class Because(Struct, frozen=True, gc=False):
-    """A comparison that decided: a feature's value against a threshold; missing values are None."""
+class Because(Struct, frozen=True, gc=False, omit_defaults=True):
+    """A comparison that decided: a feature's value against a threshold; missing values are None.
+
+    Of models: `contribution` is what the feature adds to the logit of the probability beyond the
+    population's mean, `reference` what is typical of the population. JSON has neither where None.
+    """
 
     feature: str
     value: Operand
     op: str
     threshold: Operand
+    contribution: float | None = None
+    reference: float | None = None
 
 
 class Cause(Struct, frozen=True, gc=False):

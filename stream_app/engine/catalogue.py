@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from importlib import resources
@@ -16,12 +16,13 @@ from stream_app.domain.layout import Field, Layout
 from stream_app.domain.money import Money, exponent
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.domain.source import Node, load
+from stream_app.engine.learned import learned_tags
 from stream_app.engine.sampling import Sampler
 from stream_app.features import BoundFeatures, Features, FeatureSettings, compile_features
 from stream_app.features import declare as declare_features
 from stream_app.learning.declaration import Learning
 from stream_app.learning.declaration import declare as declare_learning
-from stream_app.tagging import BoundTags, Tags, compile_tags
+from stream_app.tagging import BoundTags, TagDeclaration, Tags, compile_tags
 from stream_app.tagging import declare as declare_tags
 
 #: Bytes a profile may take in memory and in the changelog.
@@ -114,15 +115,22 @@ def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
         declared,
         FeatureSettings(timezone=shop.timezone, night=shop.night, exponent=exponent(shop.currency)),
     )
-    tags = compile_tags(declare_tags(sections["tags"], features.kinds), features.kinds)
-    learning = None
-    if "learning" in sections:
-        learning = declare_learning(
-            sections["learning"], features.kinds, features.windows, tags.names
-        )
+    ruled = declare_tags(sections["tags"], features.kinds)
+    learning, learned = _learning(sections.get("learning"), features, ruled)
+    tags = compile_tags({**ruled, **learned}, features.kinds)
     catalogue = Catalogue(str(path), _revision(path), shop, features, tags, learning)
     _check_budget(catalogue, root, budget)
     return catalogue
+
+
+def _learning(
+    node: Node | None, features: Features, ruled: Collection[str]
+) -> tuple[Learning | None, dict[str, TagDeclaration]]:
+    """What is learned, and the tags of that; `ruled` are the names of the rules' tags."""
+    if node is None:
+        return None, {}
+    learning = declare_learning(node, features.kinds, features.windows, ruled)
+    return learning, learned_tags(learning, node, ruled)
 
 
 def row_bytes(catalogue: Catalogue) -> int:

@@ -20,6 +20,7 @@ from stream_app.domain.changes import (
     TagState,
     encode,
 )
+from stream_app.domain.expression import Comparison
 from stream_app.engine.profiles import Profiles
 from stream_app.tagging import Decision
 
@@ -81,7 +82,9 @@ def publish(
     """
     program, now = profiles.program, profiles.time
     values = program.features.values(rows, now, profiles.dictionary)
-    decisions = program.tags.decide(rows, values, now, profiles.dictionary.values)
+    models = profiles.models
+    judged = models.over(values, profiles.hashes()[touched]) if models else None
+    decisions = program.tags.decide(rows, values, now, profiles.dictionary.values, judged)
     passing = program.features.due(rows, now, program.thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
     users = [profiles.users[slot] for slot in touched.tolist()]
@@ -136,7 +139,7 @@ class _Chain:
             emitted_at=self._emitted_at,
             valid_until=decision.valid_until,
             source=_source(decision.source_kind, decision.tag, decision.revision),
-            because=[Because(c.feature, c.value, c.op, c.threshold) for c in decision.because],
+            because=[_because(reason) for reason in decision.because],
             cause=self._causes(i),
         )
 
@@ -144,6 +147,12 @@ class _Chain:
         """Write the new versions back; return the changed rows, ascending."""
         rows["version"] = self._version
         return list(self._changed)
+
+
+def _because(reason: Comparison | Because) -> Because:
+    if isinstance(reason, Because):
+        return reason
+    return Because(reason.feature, reason.value, reason.op, reason.threshold)
 
 
 @lru_cache(maxsize=1_024)

@@ -16,6 +16,7 @@ from stream_app.learning.sampling import Hashes, hashes
 
 if TYPE_CHECKING:
     from stream_app.engine.catalogue import Program
+    from stream_app.engine.models import Models
 
 NEVER: Final = np.iinfo(np.int64).max
 #: Rows migrated at a time, which bounds the memory beside the old and new rows.
@@ -26,7 +27,8 @@ class Profiles:
     """All users of partition `number` of `partitions`; one writer at a time.
 
     `due` mirrors the rows' field of that name in one piece, so that a look for due rows touches
-    8 bytes a user. `time` is partition time (ms), which never falls.
+    8 bytes a user. `time` is partition time (ms), which never falls. Without `models` what they
+    decided before stays until it expires.
     """
 
     def __init__(self, program: Program, number: int = 0, partitions: int = 1) -> None:
@@ -39,6 +41,7 @@ class Profiles:
         self.users: list[str] = []
         self.dictionary = Dictionary()
         self.feed = Feed()
+        self.models: Models | None = None
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._due = np.empty(0, dtype=np.int64)
 
@@ -94,11 +97,17 @@ class Profiles:
         """
         moved = self if program.layout == self.program.layout else self._migrated(program)
         moved.program = program
+        moved.models = self.models.under(program.catalogue.learning) if self.models else None
         moved.decide_anew()
         return moved
 
+    def use_models(self, models: Models) -> None:
+        """Decide by these models from now on, every row anew."""
+        self.models = models
+        self.decide_anew()
+
     def decide_anew(self) -> None:
-        """Make every row due: its tags were decided under another catalogue."""
+        """Make every row due: its tags were decided under another catalogue or by other models."""
         self._due[: len(self.users)] = 0
 
     def read(self, user: str, at: int | None = None) -> dict[str, Plain]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stream_app.domain.clock import DAY
 from stream_app.domain.expression import Frame
+from stream_app.engine.models import Scores
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.profiles import Profiles
 from stream_app.features import Values
@@ -117,6 +118,7 @@ class Sampler:
             fitted &= segments.among.true(view.frame)
         held = {task: held_out(drawn, task.name, task.holdout) for task in tasks}
         matrix = np.column_stack([view.values.number(name) for name in learning.columns])
+        told = {task: _told(profiles, task, view, drawn) for task in tasks}
         wanted = np.logical_or.reduce([fitted, *chosen.values()]).nonzero()[0]
         for i in wanted.tolist():
             user = profiles.users[view.slots[i]]
@@ -127,7 +129,7 @@ class Sampler:
                 columns_id=self._columns_id,
                 values=matrix[i].tolist(),
                 tasks={
-                    task.name: Sampled(None, 0, bool(held[task][i]), None)
+                    task.name: Sampled(*told[task].of(i), bool(held[task][i]), told[task].tags[i])
                     for task in tasks
                     if chosen[task][i]
                 },
@@ -136,10 +138,30 @@ class Sampler:
             yield user.encode(), encode(example)
 
 
+class _Told(NamedTuple):
+    """What a task's model and tag say of some users, as `Sampled` has it."""
+
+    scores: Scores | None
+    tags: list[str | None]
+
+    def of(self, i: int) -> tuple[float | None, int]:
+        """Score and version for one of them."""
+        return (float(self.scores.values[i]), self.scores.version) if self.scores else (None, 0)
+
+
+def _told(profiles: Profiles, task: Task, view: _View, drawn: Hashes) -> _Told:
+    models = profiles.models
+    scores = models.over(view.values, drawn).scores(task.name) if models else None
+    tags = profiles.program.tags.learned(view.rows, task.name)
+    # A flag has the value True.
+    return _Told(scores, ["true" if tag is True else str(tag) if tag else None for tag in tags])
+
+
 class _View(NamedTuple):
-    """Some users as they are at a moment: slots (m,), and their features."""
+    """Some users as they are at a moment: slots (m,), rows, and their features."""
 
     slots: Slots
+    rows: NDArray[np.void]
     values: Values
     frame: Frame
 
@@ -161,4 +183,4 @@ def _look(profiles: Profiles, slots: Slots, *, before: int, at: int) -> _View:
     rows, slots = np.ascontiguousarray(rows[known]), slots[known]
     # A moment earlier, the windows of days end with the day.
     values = profiles.program.features.values(rows, at - 1, profiles.dictionary)
-    return _View(slots, values, Frame(values))
+    return _View(slots, rows, values, Frame(values))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, Protocol
 from stream_app.domain.batch import TOPICS
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
+from stream_app.engine.models import Models
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.step import DUE_LIMIT, Step, step
 from stream_app.kafka.dead_letters import DeadLetterBudget, dead_letter
@@ -91,6 +92,11 @@ class Rounds:
     def adopt(self, program: Program) -> None:
         """Go on under another catalogue: every row is decided anew in the next rounds."""
         self.profiles = self.profiles.under(program)
+        self._look_for_due = True
+
+    def use_models(self, models: Models) -> None:
+        """Go on with other models: every row is decided anew in the next rounds."""
+        self.profiles.use_models(models)
         self._look_for_due = True
 
     def take(self) -> Taken:

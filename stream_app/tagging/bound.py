@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -11,9 +11,10 @@ import numpy as np
 from stream_app.domain.changes import TagStatus, TagValue
 from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Layout, Rows
-from stream_app.tagging.codes import SINCE, VALUES, list_field
+from stream_app.tagging.codes import CONFIDENCE, SINCE, STEPS, VALUES, list_field
 from stream_app.tagging.decision import CERTAIN, NEVER, Decision, Decisions
-from stream_app.tagging.declarations import Listed, TagDeclaration
+from stream_app.tagging.declarations import Learned, Listed, TagDeclaration
+from stream_app.tagging.learned import Judgement, LearnedRule
 from stream_app.tagging.lists import ListRule, names
 from stream_app.tagging.rules import Codes, Rule, is_set, rule_of
 from stream_app.tagging.scalars import Scalars
@@ -38,11 +39,22 @@ class BoundTags:
             for place, tag in enumerate(tags)
             if isinstance(tag.form, Listed)
         ]
+        self._learned = [
+            LearnedRule(tag, tag.form, place)
+            for place, tag in enumerate(tags)
+            if isinstance(tag.form, Learned)
+        ]
         listed = {rule.place for _, rule in self._lists}
+        learned = {rule.place for rule in self._learned}
+        #: Of the tags in the block of values: first what rules say, then what models say.
         self._places = [place for place in range(len(tags)) if place not in listed]
-        self._rules: list[Rule] = [rule_of(tags[place]) for place in self._places]
-        self._rule_at = dict(zip(self._places, self._rules, strict=True))
-        self._scalars = Scalars(self._rules, self._places)
+        ruled = [place for place in self._places if place not in learned]
+        self._rules: list[Rule] = [rule_of(tags[place]) for place in ruled]
+        self._rule_at: dict[int, Rule | LearnedRule] = {
+            **dict(zip(ruled, self._rules, strict=True)),
+            **{rule.place: rule for rule in self._learned},
+        }
+        self._scalars = Scalars(self._rules, ruled)
 
     def decide(
         self,
@@ -50,11 +62,13 @@ class BoundTags:
         values: Mapping[str, Any],
         now: int,
         dictionary_values: Sequence[str],
+        judgement: Judgement | None = None,
     ) -> Decisions:
         """Bring the tags of `rows` (m,) up to the feature values at `now`, in place.
 
         `values` has a column of m values for each feature; `dictionary_values` are the texts by
         dictionary code; `now` is epoch milliseconds and never less than at the call before.
+        `judgement` is what models say of these rows; without it their tags stay until they expire.
         """
         due = np.full(len(rows), NEVER, dtype=np.int64)
         if not self._tags or not len(rows):
@@ -62,12 +76,31 @@ class BoundTags:
         timing = Timing(now, self._layout.block(rows, SINCE), due)
         found: list[Decision] = []
         if self._rules:
-            states = self._layout.block(rows, VALUES)
+            states = self._layout.block(rows, VALUES)[:, : len(self._rules)]
             found += self._scalars.decide(states, Frame(values), timing)
         for field, rule in self._lists:
             found += rule.decide(rows[field], values, dictionary_values, timing)
+        found += self._decide_learned(rows, judgement, timing)
         found.sort(key=_ORDER)
         return Decisions(due, found)
+
+    def _decide_learned(
+        self, rows: Rows, judgement: Judgement | None, timing: Timing
+    ) -> Iterator[Decision]:
+        if not self._learned:
+            return
+        states = self._layout.block(rows, VALUES)[:, len(self._rules) :]
+        confidences = self._layout.block(rows, CONFIDENCE)
+        for i, rule in enumerate(self._learned):
+            before = states[:, i]
+            wanted = judgement.wanted(rule.tag.name, before) if judgement else None
+            yield from rule.decide(before, confidences[:, i], wanted, timing)
+
+    def learned(self, rows: Rows, name: str) -> list[TagValue]:
+        """What the learned tag `name` is on each of the rows, None where it is not."""
+        i = [rule.tag.name for rule in self._learned].index(name)
+        codes = self._layout.block(rows, VALUES)[:, len(self._rules) + i].tolist()
+        return [self._learned[i].value(code) for code in codes]
 
     def state(self, rows: Rows, i: int, dictionary_values: Sequence[str]) -> dict[str, TagStatus]:
         """The tags that row `i` has, in the order of declaration, as `tag-state` shows them."""
@@ -91,14 +124,26 @@ class BoundTags:
             # None: a value that is declared no more.
             if value is not None:
                 found[i][tag.name] = _status(tag, value, moment)
+        self._tell_confidences(rows, chosen, found)
         return found
+
+    def _tell_confidences(
+        self, rows: Rows, chosen: Any, states: Sequence[dict[str, TagStatus]]
+    ) -> None:
+        if not self._learned:
+            return
+        steps = self._layout.block(rows, CONFIDENCE)[chosen].tolist()
+        for state, row in zip(states, steps, strict=True):
+            for rule, step in zip(self._learned, row, strict=True):
+                if status := state.get(rule.tag.name):
+                    status["confidence"] = step / STEPS
 
     def _codes(
         self, rows: Rows, chosen: Any, shape: tuple[int, ...]
     ) -> tuple[Codes, dict[int, list[list[int]]]]:
         """State codes (n, tags), of a list one of its entries; and the lists' entries by place."""
         codes = np.zeros(shape, dtype=np.uint16)
-        if self._rules:
+        if self._places:
             codes[:, self._places] = self._layout.block(rows, VALUES)[chosen]
         entries = {}
         for field, listing in self._lists:

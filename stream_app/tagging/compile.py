@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from stream_app.domain.layout import Field, Layout
 from stream_app.tagging.bound import BoundTags
-from stream_app.tagging.codes import list_field, since_field, value_field
-from stream_app.tagging.declarations import Listed, TagDeclaration
+from stream_app.tagging.codes import confidence_field, list_field, since_field, value_field
+from stream_app.tagging.declarations import Learned, Listed, TagDeclaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Tags:
 
 def compile_tags(declarations: Mapping[str, TagDeclaration], kinds: Mapping[str, str]) -> Tags:
     """Compile what `declare` read with the same kinds of features; ValueError if one is gone."""
-    tags = list(declarations.values())
+    # What models say comes last: the states of what rules say are one block without gaps.
+    tags = sorted(declarations.values(), key=lambda tag: isinstance(tag.form, Learned))
     expressions = [expression for tag in tags for expression in tag.expressions]
     used = frozenset[str]().union(*(tag.features for tag in tags))
     if unknown := used - kinds.keys():
@@ -43,12 +44,12 @@ def compile_tags(declarations: Mapping[str, TagDeclaration], kinds: Mapping[str,
         for name, constant in expression.thresholds:
             thresholds.setdefault(name, set()).add(constant)
     return Tags(
-        names=tuple(declarations),
+        names=tuple(tag.name for tag in tags),
         fields=_fields(tags),
         thresholds={name: tuple(sorted(found)) for name, found in thresholds.items()},
         opaque=frozenset[str]().union(*(expression.opaque for expression in expressions)),
         features=used,
-        declarations=dict(declarations),
+        declarations={tag.name: tag for tag in tags},
     )
 
 
@@ -57,4 +58,9 @@ def _fields(tags: list[TagDeclaration]) -> tuple[Field, ...]:
         list_field(tag.name) if isinstance(tag.form, Listed) else value_field(tag.name)
         for tag in tags
     ]
-    return (*states, *(since_field(tag.name) for tag in tags))
+    learned = [tag.name for tag in tags if isinstance(tag.form, Learned)]
+    return (
+        *states,
+        *(since_field(tag.name) for tag in tags),
+        *(confidence_field(name) for name in learned),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Action, SourceKind, TagClass, TagValue
+from stream_app.domain.changes import Action, Because, SourceKind, TagClass, TagValue
 from stream_app.domain.expression import Comparison
 from stream_app.tagging.codes import valid_until
 from stream_app.tagging.declarations import TagDeclaration
@@ -18,6 +19,9 @@ from stream_app.tagging.declarations import TagDeclaration
 NEVER: Final = 2**63 - 1
 #: Rules are certain of what they say; only models are not.
 CERTAIN: Final = 1.0
+#: What speaks for a change: comparisons of rules, or with what they add to a model's score.
+Reasons = Sequence[Comparison | Because]
+_HOUR_MS: Final = 3_600_000
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -37,7 +41,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     confidence: float
     valid_until: int | None
     source_kind: SourceKind
-    because: list[Comparison]
+    because: Reasons
     revision: str
 
 
@@ -59,16 +63,23 @@ def decision(
     value: TagValue,
     previous: TagValue,
     kind: SourceKind,
-    because: list[Comparison],
+    because: Reasons,
     now: int,
+    confidence: float = CERTAIN,
+    revision: str = "",
 ) -> Decision:
-    """The change of a tag from `previous` to `value` at `now`."""
+    """The change of a tag from `previous` to `value` at `now`; `revision` of a model."""
     until = valid_until(now, tag.expires_ms) if value is not None and tag.expires_ms else None
     if previous is None:
         action: Action = "added"
     else:
         action = "removed" if value is None else "updated"
     return Decision(
-        row, place, tag.name, tag.cls, action, value, previous, CERTAIN, until, kind, because,
-        tag.revision,
+        row, place, tag.name, tag.cls, action, value, previous, confidence, until, kind, because,
+        revision or tag.revision,
     )  # fmt: skip
+
+
+def aged(age: int, expires: int) -> list[Comparison]:
+    """Why a tag expires: it was set `age` ms ago and lasts for `expires`."""
+    return [Comparison("hours_since_set", ">=", age / _HOUR_MS, expires / _HOUR_MS)]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -52,13 +52,30 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """A tag that a model decides: one of `bands`, from low to high; without any a flag.
+
+    Of `source` "segment" it is the id of one. `among` says who can have it, `inputs` are the
+    features that the model looks at.
+    """
+
+    source: Literal["model", "segment"]
+    bands: tuple[str, ...]
+    among: Expression | None
+    inputs: frozenset[str]
+
+
+Form = Flag | Valued | Listed | Learned
+
+
+@dataclass(frozen=True, slots=True)
 class TagDeclaration:
     """A declared tag; durations in milliseconds, 0 for none. `revision` is 8 hex digits."""
 
     name: str
     cls: TagClass
     description: str
-    form: Flag | Valued | Listed
+    form: Form
     hold_ms: int
     expires_ms: int
     revision: str
@@ -71,6 +88,8 @@ class TagDeclaration:
                 return (when,) if until is None else (when, until)
             case Valued(cases=cases):
                 return tuple(expression for _, expression in cases)
+            case Learned(among=among):
+                return () if among is None else (among,)
         return ()
 
     @property
@@ -78,12 +97,18 @@ class TagDeclaration:
         """Names of the features that decide the tag."""
         if isinstance(self.form, Listed):
             return frozenset((self.form.feature,))
-        return frozenset[str]().union(*(expression.names for expression in self.expressions))
+        inputs = self.form.inputs if isinstance(self.form, Learned) else frozenset[str]()
+        return inputs.union(*(expression.names for expression in self.expressions))
 
 
 def declare(node: Node, kinds: Mapping[str, str]) -> dict[str, TagDeclaration]:
     """Read `tags:`; `kinds` are those of the features. Raises DeclarationError."""
     return {name: _tag(name, tag, kinds) for name, tag in node.items()}
+
+
+def revision(node: Node) -> str:
+    """8 hex digits of what a declaration says."""
+    return blake2b(msgspec.json.encode(node.value), digest_size=4).hexdigest()
 
 
 def _tag(name: str, node: Node, kinds: Mapping[str, str]) -> TagDeclaration:
@@ -97,9 +122,9 @@ def _tag(name: str, node: Node, kinds: Mapping[str, str]) -> TagDeclaration:
     if expires and expires <= hold:
         raise _child(node, "expires").error("ends the tag within its hold", "more than `hold`")
     description = node.get("description")
-    revision = blake2b(msgspec.json.encode(node.value), digest_size=4).hexdigest()
     text = description.text() if description else ""
-    return TagDeclaration(name, _class(_child(node, "class")), text, rule, hold, expires, revision)
+    cls = _class(_child(node, "class"))
+    return TagDeclaration(name, cls, text, rule, hold, expires, revision(node))
 
 
 def _form(node: Node) -> str:

@@ -95,4 +95,4 @@ def rule_of(tag: TagDeclaration) -> Rule:
         return FlagRule(tag, tag.form)
     if isinstance(tag.form, Valued):
         return ValuedRule(tag, tag.form)
-    raise TypeError(f"{tag.name} is a list tag")
+    raise TypeError(f"{tag.name} has no rule of one value")

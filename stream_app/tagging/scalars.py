@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain, zip_longest
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from stream_app.domain.changes import SourceKind
-from stream_app.domain.expression import Answer, Circuit, Comparison, Frame
+from stream_app.domain.expression import Answer, Circuit, Frame
 from stream_app.tagging.codes import ABSENT, EXPIRED
-from stream_app.tagging.decision import NEVER, Decision, decision
+from stream_app.tagging.decision import NEVER, Decision, aged, decision
 from stream_app.tagging.rules import Bools, Codes, Rule, is_set
 from stream_app.tagging.timing import Places, Timing
-
-_HOUR_MS: Final = 3_600_000
 
 
 class Flips(NamedTuple):
@@ -133,12 +131,6 @@ class Scalars:
             kind: SourceKind = (
                 "expiry" if expires and previous is not None and age >= expires else "rule"
             )
-            because = (
-                _aged(age, expires) if kind == "expiry" else rule.because(frame, row, old, new)
-            )
+            because = aged(age, expires) if kind == "expiry" else rule.because(frame, row, old, new)
             found.append(decision(rule.tag, place, row, value, previous, kind, because, timing.now))
         return found
-
-
-def _aged(age: int, expires: int) -> list[Comparison]:
-    return [Comparison("hours_since_set", ">=", age / _HOUR_MS, expires / _HOUR_MS)]

@@ -55,7 +55,18 @@ def changes(draw: st.DrawFn) -> TagChange:
         valid_until=draw(st.none() | MOMENTS),
         source=Source(kind="rule", name=draw(NAMES), revision=draw(st.text())),
         because=draw(
-            st.lists(st.builds(Because, NAMES, OPERANDS, st.just(">="), OPERANDS), max_size=3)
+            st.lists(
+                st.builds(
+                    Because,
+                    NAMES,
+                    OPERANDS,
+                    st.just(">="),
+                    OPERANDS,
+                    st.none() | FLOATS,
+                    st.none() | FLOATS,
+                ),
+                max_size=3,
+            )
         ),
         cause=draw(
             st.none()
@@ -119,7 +130,15 @@ def test_schema_names_the_fields_of_parts(part: str) -> None:
     declared = schema("tags")["properties"][part]
     declared = declared.get("items", declared)
     struct = {"source": Source, "because": Because, "cause": Cause}[part]
-    assert list(declared["properties"]) == declared["required"] == list(struct.__struct_fields__)
+    fields = msgspec.structs.fields(struct)
+    assert list(declared["properties"]) == [field.name for field in fields]
+    assert declared["required"] == [field.name for field in fields if field.required]
+
+
+def test_reasons_of_rules_are_written_as_before_there_were_models() -> None:
+    assert msgspec.json.encode(Because("f", None, "missing", None)) == (
+        b'{"feature":"f","value":null,"op":"missing","threshold":null}'
+    )
 
 
 def test_numbers_that_are_not_finite_become_null() -> None:

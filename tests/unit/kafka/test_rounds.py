@@ -7,6 +7,7 @@ import json
 
 import pytest
 from support.clicks import CATALOGUE, DAY, START, click, purchase
+from support.learned import TEXT, learned, models
 from support.partition import Partition, program, records, settle
 
 from stream_app.engine.changelog import META, encode_layout
@@ -115,6 +116,20 @@ async def test_another_catalogue_of_the_same_layout_decides_every_row_anew(parti
     assert keys(made["tags"]) == [b"ann", b"bob"]
     assert not any(key.startswith(b"\0layout") for key in keys(made[CHANGELOG]))
     assert json.loads(made["tags"][0].value)["action"] == "removed"
+
+
+async def test_other_models_decide_every_row_anew_between_two_rounds():
+    partition = Partition(TEXT)
+    task = await partition.started()
+    await folded(partition, click("ann", 0), click("bob", 1))
+    task.rounds.use_models(models(learned()))
+    assert task.rounds.waiting
+    made = await folded(partition, click("cid", 2))
+    tagged = [json.loads(r.value) for r in made["tags"] if b'"class":"segment"' in r.value]
+    assert [(c["user_id"], c["value"]) for c in tagged] == [
+        (u, "s1") for u in ("ann", "bob", "cid")
+    ]
+    assert json.loads(made["tag-state"][0].value)["tags"]["segments"]["value"] == "s1"
 
 
 async def test_another_layout_is_written_before_the_first_row_that_uses_it(partition):

@@ -1,0 +1,114 @@
+"""The models in use: which can be used under this catalogue, and what they say of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.domain.expression import Frame
+from stream_app.engine.judges import Predictor, Segmenter, Users
+from stream_app.engine.learned import SEGMENTS
+from stream_app.learning.declaration import Learning
+from stream_app.learning.sampling import Hashes
+from stream_app.learning.scorers import Centroids, Logistic
+from stream_app.learning.snapshot import Model
+from stream_app.tagging import Judgement, Wanted
+
+#: States of models that tag. Of `unreachable` ones no threshold is known, so nobody has their flag.
+USABLE: Final = frozenset({"live", "held", "unreachable"})
+
+
+class Scores(NamedTuple):
+    """Probabilities (m,), and the version of the model that gave them."""
+
+    values: NDArray[np.float64]
+    version: int
+
+
+class Models:
+    """Compiled models by task; immutable.
+
+    `paused` says of tasks with a model why it is not used; their tags stay until they expire.
+    """
+
+    def __init__(
+        self,
+        snapshots: Mapping[str, Model],
+        judges: Mapping[str, Predictor | Segmenter],
+        paused: Mapping[str, str],
+    ) -> None:
+        self._snapshots = MappingProxyType(dict(snapshots))
+        self._judges = MappingProxyType(dict(judges))
+        self.paused: Final[Mapping[str, str]] = MappingProxyType(dict(paused))
+
+    @classmethod
+    def of(cls, learning: Learning, snapshots: Mapping[str, Model]) -> Models:
+        """Compile what can be used of `snapshots`: the current model of each task, by task."""
+        judges: dict[str, Predictor | Segmenter] = {}
+        paused: dict[str, str] = {}
+        names = [task.name for task in learning.tasks]
+        names += [SEGMENTS] if learning.segmentation else []
+        for name in names:
+            if name not in snapshots:
+                continue
+            try:
+                judges[name] = _judge(name, snapshots[name], learning)
+            except ValueError as error:
+                paused[name] = str(error)
+        return cls(snapshots, judges, paused)
+
+    def under(self, learning: Learning | None) -> Models | None:
+        """Return the same models under another catalogue."""
+        return None if learning is None else Models.of(learning, self._snapshots)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The versions in use, by task."""
+        return {name: judge.version for name, judge in self._judges.items()}
+
+    def over(self, values: Mapping[str, Any], hashes: Hashes) -> Judged:
+        """Look at m users: a column of values for each feature, and the users' hashes (m,)."""
+        return Judged(self._judges, Users(Frame(values), hashes))
+
+
+class Judged(Judgement):
+    """What models say of some users."""
+
+    def __init__(self, judges: Mapping[str, Predictor | Segmenter], users: Users) -> None:
+        self._judges = judges
+        self._users = users
+
+    def wanted(self, tag: str, before: NDArray[np.uint16]) -> Wanted | None:
+        """What a tag should be after the states `before` (m,); None where no model says."""
+        judge = self._judges.get(tag)
+        return None if judge is None else judge.wanted(self._users, before)
+
+    def scores(self, task: str) -> Scores | None:
+        """The probabilities of a prediction, of all users; None where no model gives any."""
+        judge = self._judges.get(task)
+        if not isinstance(judge, Predictor):
+            return None
+        return Scores(judge.scores(self._users), judge.version)
+
+
+def _judge(name: str, model: Model, learning: Learning) -> Predictor | Segmenter:
+    """Compile a model; ValueError says why it cannot be used."""
+    if model.state not in USABLE:
+        raise ValueError(f"its model is {model.state}")
+    judge = _compiled(name, model, learning)
+    if gone := [column for column in judge.columns if column not in learning.columns]:
+        raise ValueError(f"nothing is learned from {', '.join(gone)} any more")
+    return judge
+
+
+def _compiled(name: str, model: Model, learning: Learning) -> Predictor | Segmenter:
+    tasks = {task.name: task for task in learning.tasks}
+    if name in tasks and isinstance(model.scorer, Logistic):
+        return Predictor(tasks[name], model, model.scorer)
+    if name not in tasks and learning.segmentation and isinstance(model.scorer, Centroids):
+        return Segmenter(learning.segmentation, model, model.scorer)
+    raise ValueError(f"a model of kind {model.kind} cannot decide it")
