@@ -1,4 +1,4 @@
-"""The models in use, as a worker follows them on the topic `models`."""
+"""Reading the topic `models`: the models in use, followed by a worker, and all that there are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Final
 
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.log import Log, read_all
+from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
 from stream_app.metrics import Metrics
+from stream_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,34 @@ _AT_ONCE: Final = 100
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 15.0
 _CURRENT: Final = current_key("")
+
+
+class ModelsError(Exception):
+    """There is nothing to read; the message says what to do."""
+
+
+async def published(settings: Settings) -> dict[bytes, bytes]:
+    """Every record of the topic by its key (`task:version`, `task:current`).
+
+    Raises ModelsError when there is no topic or nothing in it, Fatal when it cannot be read, and
+    aiokafka's KafkaError when no broker answers.
+    """
+    options, topic = settings.client_options(), settings.models_topic
+    findings = await ensure_topics(options, TopicPlan.of(settings, learning=True), create=False)
+    found: dict[bytes, bytes] = {}
+    if any(finding.spec.name == topic and not finding.missing for finding in findings):
+        models = Log(options, topic, settings.request_timeout_s)
+        try:
+            await models.open()
+            found = await read_all(models, settings.request_timeout_s)
+        finally:
+            await models.close()
+    if not found:
+        raise ModelsError(
+            f"no model is published on {topic} at {settings.bootstrap_servers}: is "
+            "`stream-app trainer` running, and has a horizon passed since the first samples?"
+        )
+    return found
 
 
 class ModelReader:
