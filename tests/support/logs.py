@@ -12,12 +12,16 @@ from stream_app.kafka.writer import Outgoing
 
 
 class Topic:
-    """Records by offset. `away` is how many questions come to Fatal before one is answered."""
+    """Records by offset.
+
+    `away` is how many questions come to Fatal before one is answered, `broken` how many fetches;
+    while brokers are away, a fetch finds nothing.
+    """
 
     def __init__(self, *records: tuple[bytes, bytes | None], first: int = 0) -> None:
         self.records = [Entry(first + i, *record) for i, record in enumerate(records)]
         self.first = first
-        self.away = 0
+        self.away = self.broken = 0
         self.opened = 0
         self.closed = 0
 
@@ -56,7 +60,11 @@ class FakeLog:
 
     async def take(self, most: int) -> list[Entry]:
         await asyncio.sleep(0.001)
-        self._answer()
+        if self._from.broken:
+            self._from.broken -= 1
+            raise Fatal("records failed")
+        if self._from.away:
+            return []
         found = [entry for entry in self._from.records if entry.offset >= self._next][:most]
         if found:
             self._next = found[-1].offset + 1

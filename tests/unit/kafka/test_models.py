@@ -112,7 +112,7 @@ async def test_deleting_the_key_withdraws_the_model() -> None:
 async def test_brokers_that_are_away_are_asked_again_and_the_models_stay() -> None:
     on = Followed((NOW, encode(model(1))))
     async with on.running():
-        on.topic.away = 3
+        on.topic.away, on.topic.broken = 2, 1
         await until(lambda: on.metric("reconnects_total") == 3)
         assert on.reader.current["counted"].version == 1
         on.topic.add(NOW, encode(model(2)))
