@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from support import trainer as counting
 from support.broker import Message, environment, produce, read_to_end
+from support.learned import TEXT
 from support.trainer import GATE, GATED_DAY, TASK, Counting, day_end, example
 from support.worker import Worker
 
+from stream_app.cli import main
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.learning import snapshot, training
 from stream_app.learning.training import Record
@@ -44,10 +47,10 @@ def start(kafka, learned: TopicPlan, tmp_path: Path) -> Iterator[Start]:
         "drain_timeout_s": 5,
     }
 
-    def run(*arguments: str, **variables: str) -> Worker:
+    def run(*arguments: str, command: Sequence[str] = PROGRAM, **variables: str) -> Worker:
         env = environment(kafka.bootstrap_servers, learned, **settings) | variables
         log = tmp_path / f"trainer-{len(started) + 1}.log"
-        started.append(Worker(log, env, (*PROGRAM, *arguments)))
+        started.append(Worker(log, env, (*command, *arguments)))
         return started[-1]
 
     yield run
@@ -125,3 +128,35 @@ async def test_one_publishes_at_a_time_whoever_is_killed_or_frozen(
     assert Counter(there) == Counter(zip(keys, expected, strict=True)) + Counter(
         (snapshot.current_key(TASK), value) for value in expected
     )
+
+
+@pytest.mark.timeout(60)
+async def test_until_the_end_it_ends_by_itself_and_what_it_published_is_listed(
+    kafka, learned: TopicPlan, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [Message(b"k", training.encode(record)) for record in days(1, 2)]
+    await produce(kafka.bootstrap_servers, learned.training, messages)
+    assert await asyncio.to_thread(start("--until-end").exit_code) == 0
+
+    catalogue = tmp_path / "shop.yaml"
+    catalogue.write_text(TEXT)
+    settings = {
+        "training_topic": learned.training,
+        "models_topic": learned.models,
+        "catalog": catalogue,
+    }
+    for name, value in environment(kafka.bootstrap_servers, learned, **settings).items():
+        monkeypatch.setenv(name, value)
+    shown = await asyncio.to_thread(CliRunner().invoke, main, ["models", "list", "--all"])
+    assert [line.split()[:3] for line in shown.output.splitlines() if TASK in line] == [
+        [TASK, "2*", "live"],
+        [TASK, "1", "live"],
+    ], shown.stderr
+
+    # The trainer itself learns nothing from samples of another catalogue.
+    command = (*PROGRAM[:1], "-m", "stream_app", "trainer", "--until-end", "--no-restart")
+    env = environment(kafka.bootstrap_servers, learned, **settings)
+    real = start(command=command, **env)
+    assert await asyncio.to_thread(real.exit_code) == 0
+    assert "All that there is has been learned" in real.text()
+    assert len(await read_to_end(kafka.bootstrap_servers, learned.models)) == 2 * 2
