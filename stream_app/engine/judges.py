@@ -28,6 +28,7 @@ from stream_app.tagging.decision import CERTAIN, Reasons
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Codes = NDArray[np.uint16]
+Rows = NDArray[np.intp]
 
 
 class Users(NamedTuple):
@@ -70,15 +71,23 @@ class Predictor:
 
     def wanted(self, users: Users, before: Codes) -> Wanted:
         """The tag that users should have, after the codes `before` (m,)."""
-        task, scores = self._task, self.scores(users)
+        task, vectors = self._task, users.vectors(self.columns)
+        scores = self._score(vectors)
         among = users.among(task.among)
         tagged = among & ~held_out(users.hashes, task.name, task.holdout)
         codes = np.where(tagged, self._codes[self._ranked(scores, before)], ABSENT)
 
-        def reasons(row: int, old: int, new: int) -> Reasons:
-            if not among[row]:
-                return _outside(task.among, users, row)
-            return self._reasons(users, row, old, new) if tagged[row] else []
+        def reasons(rows: Rows, old: Codes, new: Codes) -> list[Reasons]:
+            inside = tagged[rows]
+            told = iter(self._reasons(vectors[rows[inside]], old[inside], new[inside]))
+            return [
+                next(told)
+                if tagged[row]
+                else []
+                if among[row]
+                else _outside(task.among, users, row)
+                for row in rows.tolist()
+            ]
 
         confidence = np.where(tagged, scores, CERTAIN)
         return Wanted(codes.astype(np.uint16), confidence, str(self.version), reasons)
@@ -93,14 +102,21 @@ class Predictor:
             previous[before == code] = band
         return banded(previous, scores, form.edges, form.margin)
 
-    def _reasons(self, users: Users, row: int, old: int, new: int) -> Reasons:
-        """What speaks most for the direction of the change; of a renewed tag, for having it."""
+    def _reasons(self, vectors: Floats, old: Codes, new: Codes) -> list[Reasons]:
+        """What speaks most for each change (k); of a renewed tag, for having it."""
+        found: list[Reasons] = [[]] * len(vectors)
+        codes = zip(old.tolist(), new.tolist(), strict=True)
+        rises = np.array([self._rises(*pair) for pair in codes], dtype=np.bool_)
+        for direction, rows in ((1.0, rises.nonzero()[0]), (-1.0, (~rises).nonzero()[0])):
+            told = score_reasons(self._scorer, vectors, rows.tolist(), {}, direction)
+            for row, reasons in zip(rows.tolist(), told, strict=True):
+                found[row] = [_because(reason) for reason in reasons]
+        return found
+
+    def _rises(self, old: int, new: int) -> bool:
         absent = self._ranks[ABSENT]
         before = absent if new == old else self._ranks.get(old, absent)
-        direction = 1.0 if self._ranks[new] > before else -1.0
-        vector = users.vectors(self.columns)[row : row + 1]
-        [found] = score_reasons(self._scorer, vector, [0], {}, direction)
-        return [_because(reason) for reason in found]
+        return self._ranks[new] > before
 
 
 class Segmenter:
@@ -121,16 +137,20 @@ class Segmenter:
         segments = assign(self._centroids, vectors, previous)
         codes = np.array([self._codes[segment] for segment in segments], dtype=np.uint16)
 
-        def reasons(row: int, old: int, new: int) -> Reasons:
-            if not among[row]:
-                return _outside(self._among, users, row)
+        def reasons(rows: Rows, old: Codes, new: Codes) -> list[Reasons]:
             return [
-                Because(c.feature, c.value, c.op, c.threshold, reference=_number(c.threshold))
-                for c in segment_reasons(self._centroids, vectors[row])
+                self._differences(vectors[row]) if among[row] else _outside(self._among, users, row)
+                for row in rows.tolist()
             ]
 
         codes[~among] = ABSENT
         return Wanted(codes, np.full(len(codes), CERTAIN), str(self.version), reasons)
+
+    def _differences(self, vector: Floats) -> Reasons:
+        return [
+            Because(c.feature, c.value, c.op, c.threshold, reference=_number(c.threshold))
+            for c in segment_reasons(self._centroids, vector)
+        ]
 
 
 def _outside(among: Expression | None, users: Users, row: int) -> Reasons:

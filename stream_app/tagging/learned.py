@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from stream_app.domain.changes import SourceKind, TagValue
 from stream_app.tagging.codes import (
     ABSENT,
-    EXPIRED,
     STEPS,
     TRUE,
     segment_id,
@@ -30,13 +29,14 @@ _EXPIRY: Final[SourceKind] = "expiry"
 class Wanted:
     """What a model says of m rows: the state that a tag should have, and how probable that is.
 
-    `reasons(row, old, new)` tells why it went from one state to another; `revision` is the model's.
+    `reasons(rows, old, new)` tells of k chosen rows why they went from one state to another, and is
+    asked only about changes; `revision` is the model's.
     """
 
     codes: Codes
     confidence: NDArray[np.float64]
     revision: str
-    reasons: Callable[[int, int, int], Reasons]
+    reasons: Callable[[Places, Codes, Codes], Sequence[Reasons]]
 
 
 class Judgement(Protocol):
@@ -70,31 +70,29 @@ class LearnedRule:
         self, states: Codes, steps: Codes, wanted: Wanted | None, timing: Timing
     ) -> Iterator[Decision]:
         """Update states and confidences (m,) and yield the changes by row."""
-        # What a rule of this name has left behind means nothing to a model.
-        states[states == EXPIRED] = ABSENT
         over = self._over(states, timing)
         codes = np.where(over, np.uint16(ABSENT), states) if wanted is None else wanted.codes
-        rows = self._free((over | (codes != states)).nonzero()[0], over, timing)
+        rows = self._free((over | (codes != states)).nonzero()[0], timing)
         ages = timing.now - timing.ends(rows, self.place, 0)
         sure = self._steps(codes, wanted)
-        cells = (rows, states[rows], codes[rows], sure[rows], ages)
-        states[rows], steps[rows] = codes[rows], sure[rows]
+        old, new = states[rows], codes[rows]
+        states[rows], steps[rows] = new, sure[rows]
         timing.stamp(rows, self.place)
         self._look_again(states, timing)
-        for row, old, new, step, age in zip(*(cell.tolist() for cell in cells), strict=True):
-            previous, value = self.value(old), self.value(new)
-            if previous is None and value is None:
-                continue
-            if wanted is None:
-                because: Reasons = aged(age, self.tag.expires_ms)
-                kind, revision = _EXPIRY, ""
-            else:
-                because = wanted.reasons(row, old, new)
-                kind, revision = self._form.source, wanted.revision
-            yield decision(
-                self.tag, self.place, row, value, previous, kind, because, timing.now,
-                step / STEPS, revision,
-            )  # fmt: skip
+        if wanted is None:
+            because: Sequence[Reasons] = [aged(age, self.tag.expires_ms) for age in ages.tolist()]
+            kind, revision = _EXPIRY, ""
+        else:
+            because = wanted.reasons(rows, old, new)
+            kind, revision = self._form.source, wanted.revision
+        cells = (rows.tolist(), old.tolist(), new.tolist(), sure[rows].tolist(), because)
+        for row, before, after, step, why in zip(*cells, strict=True):
+            previous, value = self.value(before), self.value(after)
+            if previous is not None or value is not None:
+                yield decision(
+                    self.tag, self.place, row, value, previous, kind, why, timing.now,
+                    step / STEPS, revision,
+                )  # fmt: skip
 
     def _steps(self, codes: Codes, wanted: Wanted | None) -> Codes:
         """The confidences (m,) as rows keep them; what only time says is certain."""
@@ -109,11 +107,11 @@ class LearnedRule:
             return np.zeros(len(states), dtype=np.bool_)
         return is_set(states) & (self._ends(timing) <= timing.now)
 
-    def _free(self, rows: Places, over: Bools, timing: Timing) -> Places:
-        """Those of `rows` that no hold keeps as they are."""
+    def _free(self, rows: Places, timing: Timing) -> Places:
+        """Those of `rows` that no hold keeps as they are; a hold is shorter than what it holds."""
         if not self.tag.hold_ms:
             return rows
-        free: Places = rows[over[rows] | timing.free(rows, self.place, self.tag.hold_ms)]
+        free: Places = rows[timing.free(rows, self.place, self.tag.hold_ms)]
         return free
 
     def _look_again(self, states: Codes, timing: Timing) -> None:

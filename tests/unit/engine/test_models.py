@@ -108,6 +108,23 @@ def test_who_is_not_eligible_any_more_loses_the_tag_when_time_makes_it_so(profil
     assert lost.confidence == 1.0
 
 
+def test_time_alone_ends_eligibility_at_its_own_thresholds() -> None:
+    text = TEXT.replace("among: clicks_24h >= 1", "among: clicks_24h >= 2")
+    text = text.replace("rate: 1}\n", "rate: 1, among: clicks_24h >= 2}\n")
+    profiles = Profiles(learned(text))
+    profiles.use_models(models(profiles.program))
+    done = fold(profiles, click("ann", 0), click("ann", 1, at=START + 2 * HOUR))
+    assert changes(done, "buys")[0][3] == "mid"
+    assert changes(done, "segments")[0][3] == "s2"
+    # Of the two clicks one is left, as the rules' thresholds of 1 and 3 do not tell.
+    later = fold(profiles, floor=START + 25 * HOUR)
+    assert changes(later, "buys") == [("ann", "buys", "mid", None, "model")]
+    last = fold(profiles, floor=START + 26 * HOUR)
+    assert changes(last, "segments") == [("ann", "segments", "s2", None, "segment")]
+    [gone] = [c for c in last.outputs.changes if c.tag == "segments"]
+    assert [(b.feature, b.op, b.threshold) for b in gone.because] == [("clicks_24h", "<", 2.0)]
+
+
 def test_a_tag_at_its_end_is_renewed_while_the_model_says_the_same() -> None:
     profiles = Profiles(learned(TEXT.replace("      among: clicks_24h >= 1\n", "")))
     # Without clicks the odds are 9 to 1: above all edges, whatever happens.
@@ -193,9 +210,11 @@ def test_held_out_users_never_get_a_tag_but_are_scored() -> None:
     assert 5 < out.sum() < 35
     for user, held in zip(users, out, strict=True):
         assert ("buys" in found[user]) == (not held)
+    for n, user in enumerate(reversed(users), 40):
+        assert changes(fold(profiles, click(user, n)), "stays", "buys") == []
     day = fold(profiles, floor=START + DAY)
     examples = [r for _, v in day.training if isinstance(r := decode(v), Example)]
-    assert all(e.tasks["buys"].score == pytest.approx(1 / 3) for e in examples)
+    assert all(e.tasks["buys"].score == pytest.approx(3 / 7) for e in examples)
     assert {(e.tasks["buys"].held_out, e.tasks["buys"].tag) for e in examples} == {
         (True, None), (False, "mid"),
     }  # fmt: skip
