@@ -109,19 +109,23 @@ def test_who_is_not_eligible_any_more_loses_the_tag_when_time_makes_it_so(profil
 
 
 def test_time_alone_ends_eligibility_at_its_own_thresholds() -> None:
-    text = TEXT.replace("among: clicks_24h >= 1", "among: clicks_24h >= 2")
+    # No rule looks at the hours since, and no window moves before they are over.
+    text = TEXT.replace("features:\n", "features:\n  since: {hours_since: clicks}\n", 1)
+    text = text.replace("among: clicks_24h >= 1", "among: since < 5")
     text = text.replace("rate: 1}\n", "rate: 1, among: clicks_24h >= 2}\n")
     profiles = Profiles(learned(text))
     profiles.use_models(models(profiles.program))
-    done = fold(profiles, click("ann", 0), click("ann", 1, at=START + 2 * HOUR))
-    assert changes(done, "buys")[0][3] == "mid"
-    assert changes(done, "segments")[0][3] == "s2"
-    # Of the two clicks one is left, as the rules' thresholds of 1 and 3 do not tell.
-    later = fold(profiles, floor=START + 25 * HOUR)
-    assert changes(later, "buys") == [("ann", "buys", "mid", None, "model")]
-    last = fold(profiles, floor=START + 26 * HOUR)
-    assert changes(last, "segments") == [("ann", "segments", "s2", None, "segment")]
-    [gone] = [c for c in last.outputs.changes if c.tag == "segments"]
+    assert changes(fold(profiles, *clicked("ann", 2))) == [
+        ("ann", "buys", None, "mid", "model"),
+        ("ann", "segments", None, "s2", "segment"),
+    ]
+    assert profiles.due.tolist() == [START + 5 * HOUR]
+    assert changes(fold(profiles, floor=START + 5 * HOUR)) == [
+        ("ann", "buys", "mid", None, "model")
+    ]
+    day = fold(profiles, floor=START + DAY)
+    assert changes(day) == [("ann", "segments", "s2", None, "segment")]
+    [gone] = [c for c in day.outputs.changes if c.tag == "segments"]
     assert [(b.feature, b.op, b.threshold) for b in gone.because] == [("clicks_24h", "<", 2.0)]
 
 
@@ -282,13 +286,12 @@ def test_segments_say_how_the_user_differs_from_the_median(profiles) -> None:
 def test_a_model_of_another_kind_or_state_is_not_used() -> None:
     other = models(
         buys=model("buys", segments(0.0), kind="segments"),
-        stays=model("stays", logistic("clicks_24h", "price_7d"), state="warming"),
+        stays=model("stays", logistic("clicks_24h", "price_7d"), state="held"),
     )
     assert other.paused == {
         "buys": "a model of kind segments cannot decide it",
-        "stays": "its model is warming",
+        "stays": "its model is held",
     }
-    assert models(buys=model("buys", logistic("clicks_24h"), state="held")).versions["buys"] == 1
     assert models(unknown=model("unknown", logistic("x"))).paused == {}
 
 
