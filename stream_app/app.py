@@ -25,6 +25,9 @@ from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.kafka import store, transport
 from stream_app.kafka.ending import end_process
+from stream_app.kafka.in_use import ModelsInUse, Take
+from stream_app.kafka.log import Log
+from stream_app.kafka.models import ModelReader
 from stream_app.kafka.partitions import Partitions
 from stream_app.kafka.restore import restore
 from stream_app.kafka.rounds import Clocks
@@ -86,12 +89,15 @@ def create_app(settings: Settings) -> StreamApp:
         new_writer=partial(_new_writer, settings),
         restore=partial(_restore, settings, lambda: health.progress(clocks.wall_ms())),
         fail=end_process,
+        models=lambda: in_use.current,
     )
     partitions = Partitions(around, health)
+    new_reader = partial(_new_reader, settings, metrics)
+    in_use = ModelsInUse(around.program, new_reader, partitions.use_models)
     app.Table("profiles", key_type=str, value_type=dict, partitions=settings.partitions)
     add_agents(app, settings, partitions)
     app.partitions = partitions
-    app.worker = WorkerService(app, around, partitions, catalogue, health)
+    app.worker = WorkerService(app, around, partitions, catalogue, health, in_use)
     return app
 
 
@@ -165,6 +171,17 @@ def _new_writer(settings: Settings, number: int) -> TransactionWriter:
         timeout_s=settings.transaction_timeout_s,
         compression=settings.codec,
         single=(settings.training_topic,),
+    )
+
+
+def _new_reader(settings: Settings, metrics: Metrics, take: Take) -> ModelReader:
+    options, topic, wait_s = (
+        settings.client_options(),
+        settings.models_topic,
+        settings.request_timeout_s,
+    )
+    return ModelReader(
+        lambda: Log(options, topic, wait_s), settings.restore_timeout_s, metrics, take, end_process
     )
 
 

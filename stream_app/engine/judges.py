@@ -54,6 +54,7 @@ class Predictor:
 
     def __init__(self, task: Task, model: Model, scorer: Logistic) -> None:
         self.version: Final = model.version
+        self.state: Final = model.state
         self.columns: Final = tuple(scorer.names[: len(scorer.names) // 2])
         self._task = task
         self._scorer = scorer
@@ -124,6 +125,7 @@ class Segmenter:
 
     def __init__(self, segmentation: Segmentation, model: Model, scorer: Centroids) -> None:
         self.version: Final = model.version
+        self.state: Final = model.state
         self.columns: Final = tuple(scorer.names)
         self._among = segmentation.among
         self._centroids = scorer

@@ -19,7 +19,9 @@ from stream_app.learning.snapshot import Model
 from stream_app.tagging import Judgement, Wanted
 
 #: States of models that tag. Of `unreachable` ones no threshold is known, so nobody has their flag.
-USABLE: Final = frozenset({"live", "held", "unreachable"})
+TAGGING: Final = frozenset({"live", "unreachable"})
+#: Those that score samples: a threshold of known precision needs scores before it can be found.
+USABLE: Final = TAGGING | {"warming"}
 
 
 class Scores(NamedTuple):
@@ -85,7 +87,9 @@ class Judged(Judgement):
     def wanted(self, tag: str, before: NDArray[np.uint16]) -> Wanted | None:
         """What a tag should be after the states `before` (m,); None where no model says."""
         judge = self._judges.get(tag)
-        return None if judge is None else judge.wanted(self._users, before)
+        if judge is None or judge.state not in TAGGING:
+            return None
+        return judge.wanted(self._users, before)
 
     def scores(self, task: str) -> Scores | None:
         """The probabilities of a prediction, of all users; None where no model gives any."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from faust.types import TP
 
 from stream_app.engine.catalogue import Program
+from stream_app.engine.models import Models
 from stream_app.health import Health
 from stream_app.kafka.states import State
 from stream_app.kafka.surroundings import Surroundings
@@ -115,6 +116,12 @@ class Partitions:
         for task in self.tasks.values():
             if task.rounds is not None:
                 task.rounds.adopt(program)
+
+    def use_models(self, models: Models) -> None:
+        """Go on with other models; tasks that still restore take them up when they are done."""
+        for task in self.tasks.values():
+            if task.rounds is not None:
+                task.rounds.use_models(models)
 
     async def stop(self) -> None:
         """End every task: the worker stops."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.log import Log, read_all
 from stream_app.kafka.rounds import Writer
@@ -74,7 +75,8 @@ class Publisher:
                 version, task, "" if self._rebuild else "; `--rebuild` publishes it anew",
             )  # fmt: skip
         if verdict == "new" or (verdict == "other" and self._rebuild):
-            await self._write(task, self._shelf.records(task, version, value))
+            held = model.state == "held"
+            await self._write(task, self._shelf.records(task, version, value, held=held))
             self._metrics.count("models_published", task=task)
             log.info("Version %d of %s is published: %s", version, task, model.state)
 
@@ -97,7 +99,8 @@ class Publisher:
     async def close(self) -> None:
         """Disconnect."""
         try:
-            await self._writer.close(self._settings.drain_timeout_s / 4)
+            seconds = self._settings.drain_timeout_s / 4
+            await close_within(self._writer.close(seconds), seconds)
         except TimeoutError as error:
             raise Fatal("the producer of models did not close in time") from error
 

@@ -18,6 +18,7 @@ from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.http import HttpServer, PortTaken, make_app
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.in_use import ModelsInUse
 from stream_app.kafka.partitions import Partitions
 from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
@@ -43,12 +44,14 @@ class WorkerService:
         partitions: Partitions,
         catalogue: CatalogueFile,
         health: Health,
+        in_use: ModelsInUse,
     ) -> None:
         self._app = app
         self._around = around
         self._partitions = partitions
         self._catalogue = catalogue
         self._health = health
+        self._in_use = in_use
         settings, wall_ms = around.settings, around.clocks.wall_ms
         self._http = HttpServer(
             make_app(around.metrics, health, wall_ms), settings.http_host, settings.http_port
@@ -68,6 +71,7 @@ class WorkerService:
             await self._http.start()
             log.info("HTTP on port %d: /metrics /livez /readyz", self._http.port)
             await self._wait_for_topics()
+            await self._in_use.follow()
         except (PortTaken, TopicsError) as error:
             raise Refusal(str(error)) from error
         self._health.connected(True)
@@ -77,6 +81,7 @@ class WorkerService:
 
     async def leave(self) -> None:
         """Commit what is under way and give up every partition."""
+        await self._in_use.stop()
         self._watchdog.stop()
         if self._housekeeping is not None:
             self._housekeeping.cancel()
@@ -87,8 +92,7 @@ class WorkerService:
 
     async def _wait_for_topics(self) -> None:
         settings, wait = self._around.settings, 0.5
-        learning = self._around.program().catalogue.learning is not None
-        plan = TopicPlan.of(settings, learning=learning)
+        plan = TopicPlan.of(settings, learning=self._in_use.learning)
         while True:
             try:
                 await ensure_topics(settings.client_options(), plan)
@@ -127,7 +131,7 @@ class WorkerService:
                 beats += 1
                 self._watchdog.beat()
                 self._look_at_brokers()
-                self._look_at_catalogue()
+                await self._look_at_catalogue()
                 await self._partitions.tick()
                 if beats % _PUBLISH_EVERY == 0:
                     await self._app.consumer.publish_offsets(self._partitions.next_offsets())
@@ -150,7 +154,7 @@ class WorkerService:
         if away_ms > self._around.settings.stall_timeout_s * 1000:
             raise Fatal(f"no fetch was answered for {away_ms / 1000:.0f} s: are the brokers away?")
 
-    def _look_at_catalogue(self) -> None:
+    async def _look_at_catalogue(self) -> None:
         try:
             program = self._catalogue.reload()
         except (DeclarationError, KafkaError, OSError) as error:
@@ -159,6 +163,11 @@ class WorkerService:
             return
         if program is not None:
             self._use_catalogue()
+            if self._in_use.learning:
+                # It may be new here, and the first sample needs its topic.
+                await self._wait_for_topics()
+                await self._in_use.follow()
+            self._in_use.catalogue_changed()
             self._partitions.adopt(program)
             log.info("Catalogue %s is in use", program.catalogue.revision)
 

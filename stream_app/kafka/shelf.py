@@ -54,14 +54,18 @@ class Shelf:
             return "same" if there == _digest(value) else "other"
         return "new" if version > self.newest.get(task, 0) else "retired"
 
-    def records(self, task: str, version: int, value: bytes) -> list[Written]:
+    def records(
+        self, task: str, version: int, value: bytes, *, held: bool = False
+    ) -> list[Written]:
         """What publishes a version that is `new` or `other`; put it here once it is committed.
 
-        The newest becomes the one in use. Versions that it pushes out are deleted.
+        The newest becomes the one in use, unless it is held. Versions that it pushes out are
+        deleted.
         """
         written = [Written(key(task, version), value)]
         if version >= self.newest.get(task, 0):
-            written.append(Written(current_key(task), value))
+            if not held:
+                written.append(Written(current_key(task), value))
             out = [old for old in self._versions.get(task, {}) if old <= version - KEPT]
             written += [Written(key(task, old), None) for old in sorted(out)]
         return written

@@ -10,6 +10,7 @@ from faust.types import TP
 
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
+from stream_app.engine.models import Models
 from stream_app.kafka.rounds import Clocks, Writer
 from stream_app.kafka.turns import Turns
 from stream_app.metrics import Metrics
@@ -38,4 +39,6 @@ class Surroundings:
     new_writer: Callable[[int], Writer]
     restore: Callable[[int, Program], Awaitable[Loader]]
     fail: Callable[[BaseException], None]
+    #: None as long as there is no model, and where nothing is learned.
+    models: Callable[[], Models | None] = lambda: None
     turns: Turns = field(default_factory=Turns)

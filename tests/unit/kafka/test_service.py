@@ -20,6 +20,7 @@ from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.kafka import service
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.in_use import ModelsInUse
 from stream_app.kafka.service import WorkerService
 from stream_app.kafka.topics import TopicsError
 
@@ -108,6 +109,19 @@ class Asyncio:
         return getattr(asyncio, name)
 
 
+class Reader:
+    """Follows nothing; remembers whether it should."""
+
+    def __init__(self, take: Any) -> None:
+        self.following = False
+
+    async def start(self) -> None:
+        self.following = True
+
+    async def stop(self) -> None:
+        self.following = False
+
+
 class Worker:
     """A service among fakes."""
 
@@ -117,7 +131,10 @@ class Worker:
         self.health = Health(60_000)
         self.catalogue = CatalogueFile(path, Limits())
         around = self.fakes.around
-        self.service = WorkerService(self.app, around, self.partitions, self.catalogue, self.health)
+        self.models = ModelsInUse(lambda: self.catalogue.program, Reader, lambda models: None)
+        self.service = WorkerService(
+            self.app, around, self.partitions, self.catalogue, self.health, self.models
+        )
         self.beat = Beat()
 
     @property

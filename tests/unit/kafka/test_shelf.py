@@ -80,3 +80,8 @@ def test_the_newest_ten_are_kept_and_what_is_put_is_the_same_afterwards(tasks: l
         assert live == {key(task, n) for n in kept} | ({current_key(task)} if newest else set())
         assert {there.judge(task, n, b"%d" % n) for n in kept} <= {"same"}
         assert {there.judge(task, n, b"") for n in range(1, kept.start)} <= {"retired"}
+
+
+def test_a_held_version_is_kept_and_not_put_into_use() -> None:
+    there = Shelf({b"buys:1": b"old"})
+    assert there.records("buys", 2, b"new", held=True) == [Written(b"buys:2", b"new")]
