@@ -11,6 +11,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
 from stream_app.settings import Settings
 
@@ -67,7 +68,7 @@ class Leadership(ConsumerRebalanceListener):
 
     async def leave(self) -> None:
         """Leave the group, so that another one takes over at once."""
-        await asyncio.wait_for(self._consumer.stop(), self._settings.drain_timeout_s / 4)
+        await close_within(self._consumer.stop(), self._settings.drain_timeout_s / 4)
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Nothing: what comes next says whether it was lost, and often it was not."""

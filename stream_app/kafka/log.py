@@ -10,11 +10,13 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
+from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
 
 Answer = TypeVar("Answer")
 
 _POLL_MS: Final = 200
+_CLOSE_S: Final = 2.0
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -86,7 +88,8 @@ class Log:
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._answered(self._consumer.stop(), "disconnecting")
+        closing = close_within(self._consumer.stop(), _CLOSE_S)
+        await self._answered(closing, "disconnecting")
 
     async def _answered(self, question: Awaitable[Answer], what: str) -> Answer:
         try:

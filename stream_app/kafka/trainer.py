@@ -12,21 +12,17 @@ from typing import Final
 
 import faust
 from aiokafka.errors import KafkaConnectionError, KafkaError
-from prometheus_client import CollectorRegistry
 
 from stream_app import __version__
-from stream_app.health import Health
 from stream_app.http import HttpServer, PortTaken, make_app
+from stream_app.kafka.around import NUMBER, Fold, around_of
 from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.leadership import Leadership
-from stream_app.kafka.log import Log
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
-from stream_app.kafka.training import NUMBER, Around, Fold, Training
+from stream_app.kafka.training import Training
 from stream_app.kafka.watchdog import Watchdog
-from stream_app.kafka.writer import TransactionWriter
-from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -207,23 +203,3 @@ async def any_of(*events: asyncio.Event, seconds: float | None = None) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-
-
-def around_of(settings: Settings, make_fold: Callable[[], Fold], clocks: Clocks) -> Around:
-    """What a trainer with these settings stands on."""
-    options = settings.client_options()
-    return Around(
-        settings=settings,
-        metrics=Metrics(CollectorRegistry()),
-        health=Health(int(settings.stall_timeout_s * 1000)),
-        clocks=clocks,
-        make_fold=make_fold,
-        new_log=lambda topic: Log(options, topic, settings.request_timeout_s),
-        new_writer=lambda: TransactionWriter(
-            options,
-            f"{settings.app_id}-trainer",
-            NUMBER,
-            timeout_s=settings.transaction_timeout_s,
-            compression=settings.codec,
-        ),
-    )

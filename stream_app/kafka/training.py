@@ -5,51 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from stream_app.health import Health
+from stream_app.kafka.around import NUMBER, Around
 from stream_app.kafka.errors import Fatal, Refusal
-from stream_app.kafka.log import Entry, Log
+from stream_app.kafka.log import Entry
 from stream_app.kafka.publisher import Publisher
-from stream_app.kafka.rounds import Clocks, Writer
 from stream_app.learning.snapshot import Model
 from stream_app.learning.training import DayEnd, Example, Outcome, Record, decode
-from stream_app.metrics import Metrics
-from stream_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 2_000
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 15.0
-#: The only partition of `training` and of `models`.
-NUMBER: Final = 0
 _KINDS: Final = {Example: "example", Outcome: "outcome", DayEnd: "day"}
-
-
-class Fold(Protocol):
-    """What learns: the same records in the same order must bring the same models."""
-
-    def take(self, record: Record) -> list[Model]: ...
-
-
-@dataclass(frozen=True)
-class Around:
-    """What a trainer stands on: each part can be a fake in tests. `new_log` takes a topic."""
-
-    settings: Settings
-    metrics: Metrics
-    health: Health
-    clocks: Clocks
-    make_fold: Callable[[], Fold]
-    new_log: Callable[[str], Log]
-    new_writer: Callable[[], Writer]
-
-    def now(self) -> int:
-        """Epoch milliseconds by the wall clock."""
-        return self.clocks.wall_ms()
 
 
 class _Folded(NamedTuple):
@@ -162,7 +133,7 @@ class Training:
         """Tell how far it is to the end. Brokers that are away are waited for."""
         health, metrics = self._around.health, self._around.metrics
         try:
-            lag = max(0, await self._log.end() - await self._log.position())
+            lag = await self._lag()
         except Fatal as error:
             health.connected(False)
             metrics.count("reconnects")
@@ -171,6 +142,8 @@ class Training:
             self._wait = min(_LONGEST_WAIT_S, self._wait * 2)
             # Nothing can be done, which is no stall.
             health.progress(self._around.now())
+            return
+        if lag is None:
             return
         self._wait = _FIRST_WAIT_S
         health.connected(True)
@@ -181,6 +154,19 @@ class Training:
             self._caught_up = True
             health.restored(NUMBER, self._around.now())
             log.info("All that there is has been learned")
+
+    async def _lag(self) -> int | None:
+        """How many offsets are left; None when it was stopped before there was an answer."""
+        asking = asyncio.ensure_future(self._log.end())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait((asking, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                return None
+            return max(0, asking.result() - await self._log.position())
+        finally:
+            asking.cancel()
+            stopping.cancel()
 
     async def _pause(self, seconds: float) -> None:
         try:

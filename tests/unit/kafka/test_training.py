@@ -12,9 +12,10 @@ from support.trainer import TASK, Counting, day_end, example, model
 
 from stream_app.health import Health
 from stream_app.kafka import training
+from stream_app.kafka.around import Around
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.rounds import Clocks
-from stream_app.kafka.training import Around, Training
+from stream_app.kafka.training import Training
 from stream_app.learning.snapshot import Model, current_key, encode, key
 from stream_app.learning.training import Record
 from stream_app.learning.training import encode as write
@@ -271,3 +272,21 @@ async def test_brokers_that_are_away_are_waited_for(monkeypatch) -> None:
     await until(lambda: all(condition.holds for condition in on.health.ready()))
     trainer.stop()
     assert await running is False
+
+
+async def test_a_question_without_an_answer_does_not_hold_up_its_end(monkeypatch) -> None:
+    on = Stage(*days(1))
+    asked = asyncio.Event()
+
+    async def end(self: FakeLog) -> int:
+        if self.topic == "training":
+            asked.set()
+            await asyncio.get_running_loop().create_future()
+        return 0
+
+    monkeypatch.setattr(FakeLog, "end", end)
+    trainer = on.trainer()
+    running = asyncio.create_task(trainer.run())
+    await asyncio.wait_for(asked.wait(), 5)
+    trainer.stop()
+    assert await asyncio.wait_for(running, 5) is False

@@ -1,0 +1,64 @@
+"""What a trainer stands on: each part can be a fake in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry
+
+from stream_app.health import Health
+from stream_app.kafka.log import Log
+from stream_app.kafka.rounds import Clocks, Writer
+from stream_app.kafka.writer import TransactionWriter
+from stream_app.learning.snapshot import Model
+from stream_app.learning.training import Record
+from stream_app.metrics import Metrics
+from stream_app.settings import Settings
+
+#: The only partition of `training` and of `models`.
+NUMBER: Final = 0
+
+
+class Fold(Protocol):
+    """What learns: the same records in the same order must bring the same models."""
+
+    def take(self, record: Record) -> list[Model]: ...
+
+
+@dataclass(frozen=True)
+class Around:
+    """The parts of one process; `new_log` takes a topic."""
+
+    settings: Settings
+    metrics: Metrics
+    health: Health
+    clocks: Clocks
+    make_fold: Callable[[], Fold]
+    new_log: Callable[[str], Log]
+    new_writer: Callable[[], Writer]
+
+    def now(self) -> int:
+        """Epoch milliseconds by the wall clock."""
+        return self.clocks.wall_ms()
+
+
+def around_of(settings: Settings, make_fold: Callable[[], Fold], clocks: Clocks) -> Around:
+    """What a trainer with these settings stands on."""
+    options = settings.client_options()
+    return Around(
+        settings=settings,
+        metrics=Metrics(CollectorRegistry()),
+        health=Health(int(settings.stall_timeout_s * 1000)),
+        clocks=clocks,
+        make_fold=make_fold,
+        new_log=lambda topic: Log(options, topic, settings.request_timeout_s),
+        new_writer=lambda: TransactionWriter(
+            options,
+            f"{settings.app_id}-trainer",
+            NUMBER,
+            timeout_s=settings.transaction_timeout_s,
+            compression=settings.codec,
+        ),
+    )

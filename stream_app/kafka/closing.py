@@ -1,0 +1,20 @@
+"""Disconnecting clients: bounded in time, and without the cancellations that they leak."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+
+async def close_within(stopping: Awaitable[None], seconds: float) -> None:
+    """Await a client's `stop()`; raises TimeoutError after `seconds`.
+
+    While brokers are away, aiokafka cancels its own tasks and then raises what came of that. Only
+    a cancellation of the caller is passed on.
+    """
+    try:
+        await asyncio.wait_for(stopping, seconds)
+    except asyncio.CancelledError:
+        caller = asyncio.current_task()
+        if caller is None or caller.cancelling():
+            raise

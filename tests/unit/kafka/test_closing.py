@@ -1,0 +1,38 @@
+"""Closing a client ends in time and cancels nobody but whom it should."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from stream_app.kafka.closing import close_within
+
+
+async def leaky() -> None:
+    """Stops as aiokafka's clients do: one of their tasks was cancelled."""
+    task = asyncio.create_task(asyncio.sleep(60))
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+
+
+async def never() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def test_a_cancellation_inside_the_client_is_its_own_matter() -> None:
+    await close_within(leaky(), 1.0)
+
+
+async def test_a_cancellation_of_the_caller_is_passed_on() -> None:
+    closing = asyncio.create_task(close_within(never(), 60.0))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+
+
+async def test_it_is_bounded() -> None:
+    with pytest.raises(TimeoutError):
+        await close_within(never(), 0.01)
