@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class _Learned(NamedTuple):
-    """The last version of a task that was learned."""
+    """The last version of a task that was learned, and the last one that is not held back."""
 
     version: int
-    value: bytes
+    in_use: bytes | None
 
 
 class Publisher:
@@ -51,7 +51,7 @@ class Publisher:
         finally:
             await models.close()
         self._shelf.put(Written(key, value) for key, value in found.items())
-        for task, version in self._shelf.newest.items():
+        for task, version in self._shelf.in_use.items():
             self._metrics.set("model_version", version, task=task)
         log.info("Published so far: %s", self._shelf.newest or "nothing")
 
@@ -65,7 +65,9 @@ class Publisher:
             self._metrics.count("models_refused", reason=reason)
             log.error("Version %d of %s is not published: %s", version, task, error)
             return
-        self._last[task] = _Learned(version, value)
+        held = model.state == "held"
+        former = self._last.get(task, _Learned(0, None))
+        self._last[task] = _Learned(version, former.in_use if held else value)
         verdict = self._shelf.judge(task, version, value)
         if verdict == "other":
             self._metrics.count("models_differing", task=task)
@@ -75,26 +77,25 @@ class Publisher:
                 version, task, "" if self._rebuild else "; `--rebuild` publishes it anew",
             )  # fmt: skip
         if verdict == "new" or (verdict == "other" and self._rebuild):
-            held = model.state == "held"
             await self._write(task, self._shelf.records(task, version, value, held=held))
             self._metrics.count("models_published", task=task)
             log.info("Version %d of %s is published: %s", version, task, model.state)
 
     async def compare(self) -> None:
         """After all that there is was learned: see whether that comes to what is published."""
-        for task, version in self._shelf.newest.items():
-            last = self._last.get(task)
-            if last is None or last.version >= version:
-                continue
+        for task, last in self._last.items():
+            newest = self._shelf.newest.get(task, 0)
             if self._rebuild:
-                log.warning("%s goes back from version %d to %d", task, version, last.version)
-                await self._write(task, self._shelf.back_to(task, *last))
-                continue
-            log.warning(
-                "Version %d of %s is published, but what %s still holds comes to version %d. "
-                "Nothing is published before that is passed; `--rebuild` goes back",
-                version, task, self._settings.training_topic, last.version,
-            )  # fmt: skip
+                records = self._shelf.back_to(task, last.version, last.in_use)
+                if records:
+                    log.warning("%s goes from version %d back to %d", task, newest, last.version)
+                    await self._write(task, records)
+            elif last.version < newest:
+                log.warning(
+                    "Version %d of %s is published, but what %s still holds comes to version %d. "
+                    "Nothing is published before that is passed; `--rebuild` goes back",
+                    newest, task, self._settings.training_topic, last.version,
+                )  # fmt: skip
 
     async def close(self) -> None:
         """Disconnect."""
@@ -110,4 +111,4 @@ class Publisher:
         topic = self._settings.models_topic
         await self._writer.write(self._writer.pack({topic: outgoing}))
         self._shelf.put(written)
-        self._metrics.set("model_version", self._shelf.newest[task], task=task)
+        self._metrics.set("model_version", self._shelf.in_use.get(task, 0), task=task)

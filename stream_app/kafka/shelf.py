@@ -29,12 +29,15 @@ class Shelf:
 
     def __init__(self, found: Mapping[bytes, bytes]) -> None:
         self._versions: dict[str, dict[int, bytes]] = defaultdict(dict)
+        self._current: dict[str, bytes] = {}
         self.put(Written(name, value) for name, value in found.items())
 
     def put(self, records: Iterable[Written]) -> None:
         """Take over what has been committed."""
         for name, value in records:
             task, _, number = name.decode(errors="replace").rpartition(":")
+            if name == current_key(task):
+                self._current[task] = _digest(value or b"")
             if not number.isdecimal():
                 continue
             if value is None:
@@ -46,6 +49,16 @@ class Shelf:
     def newest(self) -> dict[str, int]:
         """The newest version of each task that has any."""
         return {task: max(there) for task, there in self._versions.items() if there}
+
+    @property
+    def in_use(self) -> dict[str, int]:
+        """The version of each task that is in use, where that is one of those kept."""
+        return {
+            task: version
+            for task, there in self._versions.items()
+            for version, digest in there.items()
+            if digest == self._current.get(task)
+        }
 
     def judge(self, task: str, version: int, value: bytes) -> Verdict:
         """How a version that was learned compares with what is there."""
@@ -70,13 +83,16 @@ class Shelf:
             written += [Written(key(task, old), None) for old in sorted(out)]
         return written
 
-    def back_to(self, task: str, version: int, value: bytes) -> list[Written]:
-        """What puts a version into use and deletes those beyond; nothing if there are none."""
+    def back_to(self, task: str, version: int, in_use: bytes | None) -> list[Written]:
+        """What deletes the versions beyond, and puts `in_use` into use if that is not so already.
+
+        Without anything to put into use, what is in use stays so.
+        """
         beyond = [newer for newer in self._versions.get(task, {}) if newer > version]
-        if not beyond:
-            return []
         gone = [Written(key(task, newer), None) for newer in sorted(beyond)]
-        return [Written(key(task, version), value), Written(current_key(task), value), *gone]
+        if in_use is None or _digest(in_use) == self._current.get(task):
+            return gone
+        return [Written(current_key(task), in_use), *gone]
 
 
 def _digest(value: bytes) -> bytes:

@@ -45,17 +45,21 @@ def test_an_older_version_that_is_written_again_stays_out_of_use() -> None:
 
 def test_going_back_deletes_what_is_beyond() -> None:
     there = shelf(buys={1: b"one", 2: b"two", 3: b"three"})
+    there.put([Written(b"buys:current", b"three")])
     assert there.back_to("buys", 3, b"three") == []
+    gone = [Written(b"buys:2", None), Written(b"buys:3", None)]
+    assert there.back_to("buys", 1, None) == gone
     records = there.back_to("buys", 1, b"one")
-    assert records == [
-        Written(b"buys:1", b"one"),
-        Written(b"buys:current", b"one"),
-        Written(b"buys:2", None),
-        Written(b"buys:3", None),
-    ]
+    assert records == [Written(b"buys:current", b"one"), *gone]
     there.put(records)
-    assert there.newest == {"buys": 1}
+    assert there.newest == there.in_use == {"buys": 1}
     assert there.judge("buys", 2, b"again") == "new"
+
+
+def test_a_held_version_leaves_the_one_before_in_use() -> None:
+    there = Shelf({b"buys:1": b"one", b"buys:current": b"one"})
+    there.put(there.records("buys", 2, b"two", held=True))
+    assert (there.newest, there.in_use) == ({"buys": 2}, {"buys": 1})
 
 
 def test_names_with_colons_and_keys_that_are_no_version_do_no_harm() -> None:

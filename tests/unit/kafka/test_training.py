@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from support.logs import FakeLog, FakeWriter, Topic, until
 from support.trainer import TASK, Counting, day_end, example, model
@@ -171,6 +172,52 @@ async def test_what_cannot_be_read_is_counted_told_with_its_offset_and_skipped(c
     assert "Offset 1 of training is skipped" in caplog.text
     assert "Offset 2 of training is skipped" in caplog.text
     assert on.published()[CURRENT] == encode(model(1, 1.0))
+
+
+class Holding(Counting):
+    """Holds back every second version."""
+
+    def take(self, record: Record) -> list[Model]:
+        return [
+            replace(found, state="live" if found.version % 2 else "held")
+            for found in super().take(record)
+        ]
+
+
+async def test_a_version_that_is_held_back_is_published_and_not_put_into_use() -> None:
+    on = Stage(*days(1, 2))
+    on.fold = Holding
+    await on.learn()
+    one = encode(model(1, 1.0))
+    assert on.published()[key(TASK, 1)] == on.published()[CURRENT] == one
+    assert on.published()[key(TASK, 2)] is not None
+    assert on.metric("model_version", task=TASK) == 1
+
+    on.send(*days(3, 4))
+    await on.learn()
+    on.training = Topic()
+    on.send(*days(1, 2))
+    await on.learn(rebuild=True)
+    left = {name: value for name, value in on.published().items() if value}
+    assert sorted(left) == [key(TASK, 1), key(TASK, 2), CURRENT]
+    assert left[CURRENT] == one
+
+
+class OtherHolding(Holding):
+    """As `Holding`, with another threshold."""
+
+    def take(self, record: Record) -> list[Model]:
+        return [replace(found, thresholds=[0.25]) for found in super().take(record)]
+
+
+async def test_a_rebuild_puts_what_is_in_use_anew_though_held_ones_came_after_it() -> None:
+    on = Stage(*days(1, 2))
+    on.fold = Holding
+    await on.learn()
+    on.fold = OtherHolding
+    await on.learn(rebuild=True)
+    assert on.published()[CURRENT] == on.published()[key(TASK, 1)]
+    assert on.published()[CURRENT] == encode(replace(model(1, 1.0), thresholds=[0.25]))
 
 
 class Infinite(Counting):
