@@ -10,7 +10,7 @@ from rich.table import Table
 
 from stream_app.engine.catalogue import ROW_BUDGET, Catalogue, load_catalogue, row_bytes
 from stream_app.resolve import resolve, show
-from stream_app.tagging import Flag, Listed, TagDeclaration, Valued
+from stream_app.tagging import Flag, Learned, Listed, TagDeclaration, Valued
 
 _BOX = box.SIMPLE_HEAD
 
@@ -68,6 +68,8 @@ def _rule(tag: TagDeclaration) -> str:
     match tag.form:
         case Flag(when=when, until=until):
             return when.source if until is None else f"{when.source}\nuntil {until.source}"
+        case Learned(source=source, bands=bands):
+            return f"decided by a {source}" + (f": {', '.join(bands)}" if bands else "")
         case Valued(cases=cases):
             return "\n".join(f"{value}: {condition.source}" for value, condition in cases)
         case Listed(feature=feature, top=top, min_share=least):

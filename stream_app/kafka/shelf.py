@@ -79,8 +79,8 @@ class Shelf:
         if version >= self.newest.get(task, 0):
             if not held:
                 written.append(Written(current_key(task), value))
-            out = [old for old in self._versions.get(task, {}) if old <= version - KEPT]
-            written += [Written(key(task, old), None) for old in sorted(out)]
+            kept = sorted({version, *self._versions.get(task, {})})
+            written += [Written(key(task, old), None) for old in kept[:-KEPT]]
         return written
 
     def back_to(self, task: str, version: int, in_use: bytes | None) -> list[Written]:

@@ -100,13 +100,14 @@ class Clusters:
         metrics: dict[str, float | None],
         columns: Sequence[str],
     ) -> Model:
-        self._versions[task] += 1
-        version = self._versions[task]
+        # The day's number, as those of predictions.
+        parent, version = self._versions[task], at // DAY
+        self._versions[task] = version
         return Model(
             kind=kind,
             task=task,
             version=version,
-            parent=version - 1 or None,
+            parent=parent or None,
             columns=list(columns),
             columns_id=columns_id(columns),
             created_at=at,

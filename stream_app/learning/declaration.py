@@ -41,7 +41,7 @@ class Task:
     """A declared prediction.
 
     Of the users for whom `among` is true the share `rate` is sampled at a day end, at every
-    `every_days`-th day end since 1970-01-01. No model learns from the share `holdout` of users.
+    `every_days`-th day end since 1970-01-01. The share `holdout` of users never gets the tag.
     A new version may change the tags of the share `max_flips` of them. The model of `challenger`
     features, if there are any, competes with that of `features`.
     """

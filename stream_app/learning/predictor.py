@@ -156,7 +156,8 @@ class Predictor:
         form, closed = self.task.form, list(self._closed)
         threshold = verdict.threshold_of(form, closed, self._champion.score(scorer, vectors))
         state = verdict.state_of(form, self._trained, threshold)
-        self._version += 1
+        # The day's number, so that a fold of what retention has left counts on where the log was.
+        self._version = max(self._version + 1, at // DAY)
         self._platts[self._version] = platt
         newest = closed[-1] if closed else None
         model = Model(

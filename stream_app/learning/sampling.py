@@ -48,7 +48,7 @@ def salt_of(name: str) -> int:
 
 
 def held_out(hashes: Hashes, task: str, share: float) -> NDArray[np.bool_]:
-    """Which users (n,) no model of the task may ever learn from: always the same ones."""
+    """Which users (n,) never get the task's tag: always the same ones."""
     # Not the salt of the task's name: who holds out must say nothing about who else is chosen.
     chosen: NDArray[np.bool_] = units(hashes, salt_of(f"held out of {task}")) < share
     return chosen

@@ -107,9 +107,10 @@ def figures(
     if cohort is None:
         return
     yield "cohort", float(cohort.at)
-    # Of bands, the best one is what somebody acts on.
-    tagged = {"top"} if isinstance(form, Bands) else set(cohort.tags) - {None}
-    quality = cohort.quality(np.array([tag in tagged for tag in cohort.tags], dtype=np.bool_))
+    # Of bands, the best one is what somebody acts on; by score, since held-out users have no tag.
+    quality = cohort.quality(
+        selects(cohort.scores, form.edges[-1]) if isinstance(form, Bands) else None
+    )
     groups: Mapping[str, Measures] = {
         "": quality.everyone,
         "held_out_": quality.held_out,

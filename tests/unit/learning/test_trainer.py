@@ -52,12 +52,17 @@ def test_folding_a_log_again_gives_the_same_bytes(lived) -> None:
     assert [encode(model) for model in fold(DECLARED, log)] == [encode(m) for m in models]
 
 
-def test_versions_count_from_one_a_task_and_name_the_live_one_before(lived) -> None:
-    for name in {model.task for model in lived[1]}:
-        made = of(lived[1], name)
-        assert [model.version for model in made] == list(range(1, len(made) + 1))
+def test_a_version_is_the_number_of_its_day_and_names_the_live_one_before(lived) -> None:
+    assert all(model.version == model.created_at // DAY for model in lived[1])
     live = [model for model in of(lived[1], "likely_to_buy") if model.state == "live"]
     assert [model.parent for model in live[1:]] == [model.version for model in live[:-1]]
+
+
+def test_a_fold_of_what_retention_left_counts_on_where_the_log_was(lived) -> None:
+    log, models = lived
+    half = [record for record in log if record.at >= FIRST + 15 * DAY]
+    again = {(model.task, model.version) for model in fold(DECLARED, half)}
+    assert again < {(model.task, model.version) for model in models}
 
 
 def test_it_warms_up_then_goes_live_and_ranks_users_well(lived) -> None:
