@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     models_topic: Topic = "models"
     """Output of the trainer: the models that workers score with, compacted."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
-    """Partitions of a topic when it is created, equally many for all; training and models have 1."""
+    """Partitions of a topic when it is created, the same for all; training and models have 1."""
     replication: Annotated[int, Field(ge=1, le=100)] = 1
     """Replicas of a topic when it is created."""
     min_insync_replicas: Annotated[int, Field(ge=1, le=100)] = 1
