@@ -13,7 +13,8 @@ async def close_within(stopping: Awaitable[None], seconds: float) -> None:
     a cancellation of the caller is passed on.
     """
     try:
-        await asyncio.wait_for(stopping, seconds)
+        async with asyncio.timeout(seconds):
+            await stopping
     except asyncio.CancelledError:
         caller = asyncio.current_task()
         if caller is None or caller.cancelling():

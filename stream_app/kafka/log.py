@@ -93,7 +93,10 @@ class Log:
 
     async def _answered(self, question: Awaitable[Answer], what: str) -> Answer:
         try:
-            return await asyncio.wait_for(question, self._timeout_s)
+            # Not wait_for: until Python 3.12 it can swallow the cancellation of a time limit around
+            # it, and whoever asks again and again would do so for ever.
+            async with asyncio.timeout(self._timeout_s):
+                return await question
         except TimeoutError as error:
             raise Fatal(
                 f"{self._tp.topic}: no answer for {self._timeout_s:.0f} s ({what}): are the "
