@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from stream_app.kafka.embedded import probe
@@ -27,7 +27,7 @@ def java_command(runtime: Runtime, layout: Layout, heap: str, main: str) -> list
 
 def format_folder(runtime: Runtime, layout: Layout, say: Say) -> None:
     say(f"preparing the data folder {layout.root}")
-    cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = new_cluster_id(lambda: uuid.uuid4().bytes)
     command = [
         str(runtime.java),
         *jvm_arguments(layout, "128m"),
@@ -46,6 +46,14 @@ def format_folder(runtime: Runtime, layout: Layout, say: Say) -> None:
         shutil.rmtree(layout.logs, ignore_errors=True)
         complaint = " ".join((done.stderr or done.stdout).split())
         raise BrokerError(f"the data folder {layout.root} could not be prepared: {complaint[:400]}")
+
+
+def new_cluster_id(draw: Callable[[], bytes]) -> str:
+    """A cluster's id from 16 random bytes; one that begins with a hyphen reads as an option."""
+    while True:
+        found = urlsafe_b64encode(draw()).decode().rstrip("=")
+        if not found.startswith("-"):
+            return found
 
 
 def prepare_folder(layout: Layout) -> None:
