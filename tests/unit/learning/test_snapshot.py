@@ -180,14 +180,14 @@ def example() -> Model:
 
 
 class TestRoundTrip:
-    @settings(max_examples=150)
+    @settings(max_examples=40)
     @given(models())
     def test_models_are_valid_and_read_back(self, model: Model) -> None:
         value = encode(model)
         validator("model").validate(json.loads(value))
         assert decode(value) == model
 
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     @given(models(), st.randoms(use_true_random=False))
     def test_equal_models_have_equal_bytes(self, model: Model, random: Any) -> None:
         """Neither the order of a dict nor the type of a whole number nor a zero's sign matters."""
@@ -230,7 +230,7 @@ class TestRoundTrip:
 
 
 class TestChecksum:
-    @settings(max_examples=200)
+    @settings(max_examples=70)
     @given(models(), st.data())
     def test_a_flipped_byte_is_found(self, model: Model, data: st.DataObject) -> None:
         value = encode(model)
@@ -264,7 +264,7 @@ class TestSchema:
         refused = fault_of(value) in ("malformed", "schema")
         assert refused != validator("model").is_valid(json.loads(value)), refusal(value)
 
-    @settings(max_examples=200)
+    @settings(max_examples=70)
     @given(mutants("model", models().map(encode).map(json.loads)))
     def test_mutated_documents(self, document: Any) -> None:
         self.agree(document)

@@ -69,7 +69,7 @@ def encoded(document: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-@settings(max_examples=150)
+@settings(max_examples=70)
 @given(EXAMPLES | OUTCOMES | DAY_ENDS)
 def test_records_are_valid_and_round_trip(record: Record) -> None:
     value = encode(record)
@@ -97,14 +97,14 @@ def agree(document: Any) -> None:
     assert (refusal(document) is None) == wanted, refusal(document)
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(documents("training"))
 @example({**OUTCOME, "at": float(OUTCOME["at"]), "value": 1})
 def test_what_the_schema_accepts_is_read(document: Any) -> None:
     agree(document)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(mutants("training"))
 @example({**EXAMPLE, "columns_id": EXAMPLE["columns_id"] + "\n"})
 @example({**DAY_END, "columns": ["a", "b", "a"]})
