@@ -123,13 +123,13 @@ def check(catalogue: str, expected: Reference, profiles: Profiles) -> None:
 
 
 @given(stream=streams(CURRENCIES))
-@settings(MADE_UP, max_examples=30)
+@settings(MADE_UP, max_examples=18)
 def test_every_kind_is_as_the_reference_says(stream: Stream) -> None:
     compare(EVERY_KIND, stream, fold(EVERY_KIND, stream))
 
 
 @given(stream=streams(["USD"]))
-@settings(MADE_UP, max_examples=20)
+@settings(MADE_UP, max_examples=12)
 def test_retail_is_as_the_reference_says(stream: Stream) -> None:
     compare("retail", stream, fold("retail", stream))
 
@@ -154,7 +154,7 @@ def test_long_lives_are_as_the_reference_says(catalogue: str, seed: int) -> None
 
 
 @given(stream=streams(CURRENCIES))
-@settings(MADE_UP, max_examples=20)
+@settings(MADE_UP, max_examples=12)
 def test_splits_into_rounds_do_not_matter(stream: Stream) -> None:
     same_in_one_round(stream)
 
