@@ -7,14 +7,13 @@ from typing import Final
 
 from stream_app.domain.clock import DAY
 from stream_app.domain.source import Node
+from stream_app.learning.clusters import SEGMENTS
 from stream_app.learning.declaration import Bands, Learning, Segmentation, Task
 from stream_app.tagging import Learned, TagDeclaration
 from stream_app.tagging.declarations import revision
 
 #: The bands of a prediction, from low to high.
 BANDS: Final = ("low", "mid", "high", "top")
-#: The tag that says a user's segment, and the task of its models.
-SEGMENTS: Final = "segments"
 #: Least time (ms) in a segment.
 SEGMENT_HOLD_MS: Final = DAY
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stream_app.domain.expression import Frame
 from stream_app.engine.judges import Predictor, Segmenter, Users
-from stream_app.engine.learned import SEGMENTS
+from stream_app.learning.clusters import SEGMENTS
 from stream_app.learning.declaration import Learning
 from stream_app.learning.sampling import Hashes
 from stream_app.learning.scorers import Centroids, Logistic

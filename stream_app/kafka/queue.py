@@ -92,7 +92,8 @@ class RecordQueue:
         times = [_times(fetches, max_records) for fetches in self._fetches]
         topics = np.repeat(np.arange(len(times)), list(map(len, times)))
         earliest = np.concatenate(times).argsort(kind="stable")[:max_records]
-        return np.bincount(topics[earliest], minlength=len(times)).tolist()  # type: ignore[no-any-return]
+        shares: list[int] = np.bincount(topics[earliest], minlength=len(times)).tolist()
+        return shares
 
     def _take_topic(self, topic: int, taken: Taken, max_records: int, max_bytes: int) -> None:
         fetches, out, size = self._fetches[topic], taken.records[topic], 0

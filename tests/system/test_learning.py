@@ -10,7 +10,7 @@ import json
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -123,11 +123,10 @@ def visits(first: int, last: int) -> list[tuple[str, int, bytes]]:
     return [(user, at, click(user, at * 100 + i, at)) for i, (at, user) in enumerate(sorted(found))]
 
 
-async def until(found, what: str) -> None:
+async def until(found: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(SECONDS):
         while not await found():
             await asyncio.sleep(0.1)
-    assert what
 
 
 def offline(catalogue: Path, events: Sequence[tuple[str, int, bytes]], parts: int) -> Counter:
@@ -169,7 +168,7 @@ async def test_samples_become_models_and_models_tags_whoever_is_killed(
         assert trainer.alive, trainer.tail()
         return {"prediction", "segment"} <= {change.cls for change in await shop.changes()}
 
-    await until(predicted, "learned tags")
+    await until(predicted)
     worker.kill()
     worker = shop.start()
     await asyncio.to_thread(worker.wait_ready)
@@ -180,7 +179,7 @@ async def test_samples_become_models_and_models_tags_whoever_is_killed(
         assert worker.alive, worker.tail()
         return sum(expected.values()) <= len(await shop.training())
 
-    await until(sampled, "all samples")
+    await until(sampled)
     assert await asyncio.to_thread(worker.terminate, 15) == 0
     assert await asyncio.to_thread(trainer.terminate, 15) == 0
     assert Counter(map(plain, await shop.training())) == expected
