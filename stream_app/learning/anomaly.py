@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from river import anomaly
 
+from stream_app.learning.scale import spread_of
 from stream_app.learning.scorers import HalfSpaceTrees
 from stream_app.learning.transform import Design, Floats
 
@@ -49,6 +50,8 @@ class Detector:
         # River's trees; Any, because their methods carry no types.
         self._trees: Any = None
         self._low = self._high = np.zeros(0)
+        self._median: list[float] = []
+        self._spread: list[float] = []
 
     def learn(self, values: Floats) -> bool:
         """Learn a vector (c,) and return True; an infinite value is refused: False."""
@@ -85,6 +88,8 @@ class Detector:
             feature=[[index[node.feature] for node in tree] for tree in inner],
             threshold=[[node.threshold for node in tree] for tree in inner],
             mass=[[node.r_mass for node in tree] for tree in nodes],
+            median=self._median,
+            spread=self._spread,
         )
 
     def _begin(self, rows: Floats) -> None:
@@ -94,6 +99,8 @@ class Detector:
             # Nothing varies, so there is nothing to split: wait for the next window.
             return
         self._low, self._high = low - MARGIN * span, high + MARGIN * span
+        usual = [spread_of(column) for column in rows.T]
+        self._median, self._spread = [m for m, _ in usual], [s for _, s in usual]
         self._trees = self._grown(rows[0])
         for row in rows[1:]:
             self._trees.learn_one(self._clipped(row))

@@ -14,13 +14,13 @@ from stream_app.learning.population import WINDOW_DAYS, Population
 from stream_app.learning.scorers import Quantiles, Scorer
 from stream_app.learning.segments import Segments, Settings, fit_segments
 from stream_app.learning.snapshot import Kind, Model, Trained
+from stream_app.learning.tasks import POPULATION, SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.training import Example, columns_id
+
+__all__ = ["LEAST", "POPULATION", "REFIT_DAYS", "SEGMENTS", "UNUSUAL_BEHAVIOUR", "Clusters"]
 
 Floats = NDArray[np.float64]
 
-#: Name of the segments' model, and of their tag.
-SEGMENTS: Final = "segments"
-POPULATION: Final = "population"
 #: Sampled users without whom no segments are fitted.
 LEAST: Final = 300
 #: Days from one fit to the next.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from stream_app.learning.training import Count, Name, Probability
+from stream_app.learning.training import At, Count, Name, Probability
 
 Names = Annotated[list[Name], Meta(min_length=1)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -47,7 +47,8 @@ class HalfSpaceTrees(Struct, frozen=True, gc=False, kw_only=True, tag_field="kin
 
     A value is clipped to [low, high] of its column, then goes left where it is below the node's
     threshold. `feature` (index into `names`) and `threshold` have the 2^h - 1 inner nodes, `mass`
-    all 2^(h + 1) - 1: how many of the last full window of `window` examples came through.
+    all 2^(h + 1) - 1: how many of the last full window of `window` examples came through. `median`
+    and `spread` of the names are what is usual, for reasons; a spread is 1 where nothing varies.
     """
 
     names: Names
@@ -57,11 +58,14 @@ class HalfSpaceTrees(Struct, frozen=True, gc=False, kw_only=True, tag_field="kin
     feature: Annotated[list[list[Count]], Meta(min_length=1)]
     threshold: Annotated[list[list[float]], Meta(min_length=1)]
     mass: Annotated[list[list[Count]], Meta(min_length=1)]
+    median: Floats
+    spread: list[Positive]
 
     def faults(self) -> Iterator[str]:
         """What is wrong beyond the schema, each naming its field."""
         yield from _repeated("names", self.names)
-        yield from _unequal({"low": self.low, "high": self.high}, len(self.names))
+        lists = {f: getattr(self, f) for f in ("low", "high", "median", "spread")}
+        yield from _unequal(lists, len(self.names))
         if any(low > high for low, high in zip(self.low, self.high, strict=False)):
             yield "low: above high"
         inner = len(self.feature[0])
@@ -76,11 +80,32 @@ class HalfSpaceTrees(Struct, frozen=True, gc=False, kw_only=True, tag_field="kin
             yield f"feature: an index beyond the {len(self.names)} names"
 
 
+class Change(Struct, frozen=True, gc=False, kw_only=True):
+    """What became of segments since the fit before; an id in `before` and `after` goes on."""
+
+    fate: Literal["survived", "split", "merged", "born", "died"]
+    before: list[Name]
+    after: list[Name]
+
+
+class Twin(Struct, frozen=True, gc=False, kw_only=True):
+    """A feature that no segment is told by, because it says what another one, `like`, says."""
+
+    feature: Name
+    like: Name
+    correlation: Annotated[float, Meta(ge=-1, le=1)]
+
+
 class Centroids(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", tag="centroids"):
     """k segments: the nearest of `centre` (k, w) to (x - median) / spread.
 
     A user farther than `bound` from all is `unusual`; who has a segment keeps it until another is
-    nearer by `margin`. `ids` and `sizes` (users at fitting) are (k,).
+    nearer by `margin`. `ids` and `sizes` (users at fitting) are (k,). So are `labels` (names in
+    words), `since` (the day end at which the id was first used) and `shares` (each segment's share
+    of the sum of a feature; None without one), but empty where an earlier version published.
+
+    `issued` ids, `fits` fits, and the number of segments that won the last check (`challenger`,
+    and is taken when it wins the next) are what the next fit goes on from.
     """
 
     ids: Names
@@ -91,12 +116,22 @@ class Centroids(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", t
     bound: FromZero
     sizes: list[Count]
     margin: FromZero
+    labels: list[Name] = field(default_factory=list)
+    since: list[At] = field(default_factory=list)
+    shares: list[Probability] | None = None
+    transitions: list[Change] = field(default_factory=list)
+    dropped: list[Twin] = field(default_factory=list)
+    issued: Count = 0
+    fits: Count = 0
+    challenger: Count | None = None
 
     def faults(self) -> Iterator[str]:
         """What is wrong beyond the schema, each naming its field."""
         yield from _repeated("ids", self.ids)
         yield from _repeated("names", self.names)
-        yield from _unequal({"centre": self.centre, "sizes": self.sizes}, len(self.ids), "ids")
+        told = {f: getattr(self, f) for f in ("labels", "since", "shares")}
+        lists = {"centre": self.centre, "sizes": self.sizes} | {f: v for f, v in told.items() if v}
+        yield from _unequal(lists, len(self.ids), "ids")
         yield from _unequal({"median": self.median, "spread": self.spread}, len(self.names))
         yield from _unequal(_rows("centre", self.centre), len(self.names))
 
@@ -131,6 +166,6 @@ def _rows(field: str, matrix: Sequence[Sequence[float]]) -> dict[str, Sequence[f
 def _unequal(
     lists: Mapping[str, Sequence[object]], length: int, of: str = "names"
 ) -> Iterator[str]:
-    for field, entries in lists.items():
+    for name, entries in lists.items():
         if len(entries) != length:
-            yield f"{field}: {len(entries)} entries for {length} {of}"
+            yield f"{name}: {len(entries)} entries for {length} {of}"

@@ -23,6 +23,7 @@ from stream_app.learning.declaration import (
     Learning,
     Precision,
     TopShare,
+    Unusual,
     declare,
 )
 
@@ -333,6 +334,8 @@ BAD_SEGMENTS = [
     ("{features: [a], rate: 1, k: [4, 3]}", "segments.k: is not a range"),
     ("{features: [a], rate: 1, k: [1, 3]}", "segments.k[0]: 1 is out of range"),
     ("{features: [a], rate: 1, among: b > 1}", "segments.among: 'b' is not known"),
+    ("{features: [a], rate: 1, share_of: city}", "segments.share_of: 'city' is a text"),
+    ("{features: [a], rate: 1, share_of: b}", "segments.share_of: unknown feature 'b'"),
     ("{features: [a], rate: 1, horizon: 7d}", "segments.horizon: unknown key"),
 ]
 
@@ -340,6 +343,77 @@ BAD_SEGMENTS = [
 @pytest.mark.parametrize(("segments", "says"), BAD_SEGMENTS)
 def test_refuses_segments(segments: str, says: str) -> None:
     assert says in refusal(TASK, f"segments: {segments}\n")
+
+
+def test_what_is_said_of_features_is_read() -> None:
+    rest = """families: {orders: [orders_7d, orders_24h], spending: [spend_30d]}
+words: {spend_30d: [little spent, much  spent]}
+segments: {features: [a], rate: 1, share_of: spend_30d}
+unusual: {features: [views_30d, per], top: 0.005, description: Looks like no other.}
+"""
+    learning = declared(TASK, rest)
+    assert learning.families == {
+        "orders_7d": "orders",
+        "orders_24h": "orders",
+        "spend_30d": "spending",
+    }
+    assert learning.words == {"spend_30d": ("little spent", "much spent")}
+    assert learning.unusual == Unusual(("views_30d", "per"), 0.005, "Looks like no other.")
+    assert learning.segmentation is not None
+    assert learning.segmentation.share_of == "spend_30d"
+    # Neither families nor words make a feature one that is learned.
+    assert learning.columns == ("a", "views_30d", "spend_30d", "since", "per")
+
+
+def test_features_whose_quantiles_rules_use_are_columns() -> None:
+    node = loads("segments: {features: [a], rate: 1}", "shop.yaml")
+    learning = declare(node, KINDS, WINDOWS, (), ("q90.spend_30d", "q50.a"))
+    assert learning.columns == ("a", "spend_30d")
+    assert learning.quantiles == ("q50.a", "q90.spend_30d")
+
+
+def test_quantiles_need_users_who_are_drawn() -> None:
+    node = loads("max_gap: 2d", "shop.yaml")
+    with pytest.raises(DeclarationError, match=r"rules use q90\.spend_30d.*`segments`"):
+        declare(node, KINDS, WINDOWS, (), ("q90.spend_30d",))
+
+
+BAD_SAYINGS = [
+    ("families: {orders: [order_7d]}", "families.orders[0]: unknown feature 'order_7d'"),
+    ("families: {x: [a], y: [a]}", "families.y: 'a' belongs to 'x' already"),
+    ("families: {x: []}", "families.x: is empty"),
+    ("families: {X: [a]}", "'X' is not a name for a family"),
+    ("families: [a]", "families: is a list; expected a mapping"),
+    ("words: {b: [x, y]}", "words.b: 'b' is no feature that is a number"),
+    ("words: {city: [x, y]}", "words.city: 'city' is no feature that is a number"),
+    ("words: {a: [x]}", "words.a: is not a pair of words"),
+    ("words: {a: [x, x]}", "words.a: is not a pair of words"),
+    ("words: {a: [x, 7]}", "words.a[1]: is a number"),
+    (f"words: {{a: [x, {'y' * 41}]}}", "words.a: a word is too long; expected at most 40"),
+    ("unusual: {features: [a], top: 0.01}", "unusual: has no users to learn from"),
+    ("unusual: {features: [a]}", "unusual: 'top' is missing"),
+    ("unusual: {features: [], top: 0.01}", "unusual.features: is empty"),
+    ("unusual: {features: [a], top: 0.3}", "unusual.top: 0.3 is out of range"),
+    ("unusual: {features: [a], top: 0.1, rate: 1}", "unusual.rate: unknown key"),
+]
+
+
+@pytest.mark.parametrize(("rest", "says"), BAD_SAYINGS)
+def test_refuses_what_is_said_of_features(rest: str, says: str) -> None:
+    error = refusal(TASK, rest + "\n")
+    assert error.startswith("shop.yaml:8: ")
+    assert says in error
+
+
+@pytest.mark.parametrize("name", ["segments", "population", "unusual_behaviour"])
+def test_refuses_a_prediction_with_the_name_of_another_model(name: str) -> None:
+    assert f"predictions.{name}: '{name}' is the name of another model" in refusal(TASK, name=name)
+
+
+def test_refuses_a_rule_that_decides_the_tag_of_the_unusual() -> None:
+    text = "segments: {features: [a], rate: 1}\nunusual: {features: [a], top: 0.01}"
+    with pytest.raises(DeclarationError, match="a tag 'unusual_behaviour' is declared already"):
+        declare(loads(text), KINDS, WINDOWS, ("unusual_behaviour",))
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,8 @@ TREES = HalfSpaceTrees(
     feature=[[0, 1, 0], [1, 1, 1]],
     threshold=[[0.5, 0.5, 0.5], [0.1, 0.2, 0.3]],
     mass=[[9, 4, 5, 2, 2, 2, 3], [9, 9, 0, 9, 0, 0, 0]],
+    median=[0.5, 0.0],
+    spread=[0.2, 1.0],
 )
 CENTROIDS = Centroids(
     ids=["s1", "s2", "s3"],
@@ -36,6 +38,11 @@ CENTROIDS = Centroids(
     bound=3.0,
     sizes=[3, 2, 1],
     margin=0.1,
+    labels=["few", "some", "many"],
+    since=[0, 0, 86_400_000],
+    shares=[0.1, 0.2, 0.7],
+    issued=3,
+    fits=2,
 )
 QUANTILES = Quantiles(by_column={"a": [(0.1, 1.0), (0.5, 1.0), (0.9, 2.0)], "b": []})
 
@@ -56,6 +63,8 @@ def test_good_ones_have_none(scorer: Scorer) -> None:
         (TREES, {"names": ["a", "a"]}, ["names: a name comes twice"]),
         (TREES, {"low": [0.0]}, ["low: 1 entries for 2 names"]),
         (TREES, {"high": [1.0] * 3}, ["high: 3 entries for 2 names"]),
+        (TREES, {"median": [1.0]}, ["median: 1 entries for 2 names"]),
+        (TREES, {"spread": []}, ["spread: 0 entries for 2 names"]),
         (TREES, {"high": [1.0, -1.0]}, ["low: above high"]),
         (TREES, {"feature": [[0, 1, 0], [1, 2, 1]]}, ["feature: an index beyond the 2 names"]),
         (TREES, {"threshold": [[0.5] * 3]}, ["threshold: 1 entries for 2 trees"]),
@@ -74,6 +83,10 @@ def test_good_ones_have_none(scorer: Scorer) -> None:
         (CENTROIDS, {"median": [0.0]}, ["median: 1 entries for 2 names"]),
         (CENTROIDS, {"spread": []}, ["spread: 0 entries for 2 names"]),
         (CENTROIDS, {"sizes": [6]}, ["sizes: 1 entries for 3 ids"]),
+        (CENTROIDS, {"labels": ["few"]}, ["labels: 1 entries for 3 ids"]),
+        (CENTROIDS, {"since": [0] * 4}, ["since: 4 entries for 3 ids"]),
+        (CENTROIDS, {"shares": [1.0]}, ["shares: 1 entries for 3 ids"]),
+        (CENTROIDS, {"labels": [], "since": [], "shares": None}, []),
         (QUANTILES, {"by_column": {"a": [(0.5, 1.0), (0.5, 2.0)]}},
          ["by_column.a: quantiles that do not rise"]),
         (QUANTILES, {"by_column": {"a": [(0.1, 3.0), (0.5, 2.0)]}},

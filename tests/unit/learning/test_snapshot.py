@@ -17,10 +17,12 @@ from support.schemas import mutants, schema, validator
 from stream_app.domain.clock import LATEST
 from stream_app.learning.scorers import (
     Centroids,
+    Change,
     HalfSpaceTrees,
     Logistic,
     Quantiles,
     Scorer,
+    Twin,
 )
 from stream_app.learning.snapshot import (
     MAX_BYTES,
@@ -40,6 +42,14 @@ POSITIVE = st.floats(0, exclude_min=True, allow_infinity=False)
 COUNTS = st.integers(0, 2**53 - 1)
 MOMENTS = st.integers(0, LATEST)
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="?"), min_size=1, max_size=9)
+
+CHANGES = st.builds(
+    Change,
+    fate=st.sampled_from(["survived", "split", "merged", "born", "died"]),
+    before=st.lists(NAMES, max_size=2),
+    after=st.lists(NAMES, max_size=2),
+)
+TWINS = st.builds(Twin, feature=NAMES, like=NAMES, correlation=st.floats(-1, 1))
 
 
 def some(draw: st.DrawFn, values: st.SearchStrategy[Any], size: int) -> list[Any]:
@@ -72,6 +82,8 @@ def trees(draw: st.DrawFn, columns: list[str]) -> HalfSpaceTrees:
         feature=[some(draw, index, inner) for _ in range(count)],
         threshold=[some(draw, FLOATS, inner) for _ in range(count)],
         mass=[some(draw, COUNTS, 2 * inner + 1) for _ in range(count)],
+        median=some(draw, FLOATS, len(columns)),
+        spread=some(draw, POSITIVE, len(columns)),
     )
 
 
@@ -86,6 +98,14 @@ def centroids(draw: st.DrawFn, columns: list[str]) -> Centroids:
         bound=draw(st.floats(0, 99)),
         sizes=some(draw, COUNTS, len(ids)),
         margin=draw(st.floats(0, 9)),
+        labels=some(draw, NAMES, len(ids)),
+        since=some(draw, MOMENTS, len(ids)),
+        shares=draw(st.none() | st.lists(st.floats(0, 1), min_size=len(ids), max_size=len(ids))),
+        transitions=draw(st.lists(CHANGES, max_size=2)),
+        dropped=draw(st.lists(TWINS, max_size=2)),
+        issued=draw(COUNTS),
+        fits=draw(COUNTS),
+        challenger=draw(st.none() | COUNTS),
     )
 
 
@@ -142,6 +162,8 @@ ANOMALY = CLASSIFIER | {
         "feature": [[0, 1, 0]],
         "threshold": [[0.5, 0.5, 0.25]],
         "mass": [[250, 200, 50, 150, 50, 25, 25]],
+        "median": [0.7, 0.0],
+        "spread": [0.6, 1.0],
     },
 }
 POPULATION = CLASSIFIER | {
@@ -380,6 +402,10 @@ def names_of(struct: Any) -> list[str]:
     return [field.encode_name for field in msgspec.structs.fields(struct)]
 
 
+def required_of(struct: Any) -> list[str]:
+    return [field.encode_name for field in msgspec.structs.fields(struct) if field.required]
+
+
 def test_schema_names_the_structs_fields_in_order() -> None:
     declared = schema("model")
     assert list(declared["properties"]) == declared["required"] == [*names_of(Model), "checksum"]
@@ -387,4 +413,16 @@ def test_schema_names_the_structs_fields_in_order() -> None:
     assert list(trained["properties"]) == trained["required"] == names_of(Trained)
     for struct in (Logistic, HalfSpaceTrees, Centroids, Quantiles):
         part = declared["$defs"][str(struct.__struct_config__.tag)]
-        assert list(part["properties"]) == part["required"] == ["kind", *names_of(struct)]
+        assert list(part["properties"]) == ["kind", *names_of(struct)]
+        assert part["required"] == ["kind", *required_of(struct)]
+    for struct in (Change, Twin):
+        part = declared["$defs"][struct.__name__.lower()]
+        assert list(part["properties"]) == part["required"] == names_of(struct)
+
+
+def test_segments_of_earlier_versions_are_read() -> None:
+    """They have neither labels nor what a later fit goes on from."""
+    own = {name: SEGMENTS["scorer"][name] for name in ["kind", *required_of(Centroids)]}
+    scorer = decode(sealed(SEGMENTS | {"scorer": own})).scorer
+    assert isinstance(scorer, Centroids)
+    assert (scorer.labels, scorer.since, scorer.shares, scorer.issued) == ([], [], None, 0)
