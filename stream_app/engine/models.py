@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from stream_app.domain.expression import Frame
 from stream_app.engine.judges import Predictor, Segmenter, Users
-from stream_app.learning.clusters import SEGMENTS
+from stream_app.learning.clusters import POPULATION, SEGMENTS
 from stream_app.learning.declaration import Learning
 from stream_app.learning.sampling import Hashes
-from stream_app.learning.scorers import Centroids, Logistic
+from stream_app.learning.scorers import Centroids, Logistic, Quantiles
 from stream_app.learning.snapshot import Model
 from stream_app.tagging import Judgement, Wanted
 
@@ -35,6 +35,8 @@ class Models:
     """Compiled models by task; immutable.
 
     `paused` says of tasks with a model why it is not used; their tags stay until they expire.
+    `quantiles` are those of the population that rules use, by name (`q90.spend_30d`): none without
+    a model of the population, and none of a feature of which no value was seen.
     """
 
     def __init__(
@@ -42,10 +44,12 @@ class Models:
         snapshots: Mapping[str, Model],
         judges: Mapping[str, Predictor | Segmenter],
         paused: Mapping[str, str],
+        quantiles: Mapping[str, float],
     ) -> None:
         self._snapshots = MappingProxyType(dict(snapshots))
         self._judges = MappingProxyType(dict(judges))
         self.paused: Final[Mapping[str, str]] = MappingProxyType(dict(paused))
+        self.quantiles: Final[Mapping[str, float]] = MappingProxyType(dict(quantiles))
 
     @classmethod
     def of(cls, learning: Learning, snapshots: Mapping[str, Model]) -> Models:
@@ -61,7 +65,7 @@ class Models:
                 judges[name] = _judge(name, snapshots[name], learning)
             except ValueError as error:
                 paused[name] = str(error)
-        return cls(snapshots, judges, paused)
+        return cls(snapshots, judges, paused, _quantiles(learning, snapshots.get(POPULATION)))
 
     def under(self, learning: Learning | None) -> Models | None:
         """Return the same models under another catalogue."""
@@ -116,3 +120,16 @@ def _compiled(name: str, model: Model, learning: Learning) -> Predictor | Segmen
     if name not in tasks and learning.segmentation and isinstance(model.scorer, Centroids):
         return Segmenter(learning.segmentation, model, model.scorer)
     raise ValueError(f"a model of kind {model.kind} cannot decide it")
+
+
+def _quantiles(learning: Learning, population: Model | None) -> dict[str, float]:
+    """What the population's model says of the names that rules use."""
+    if population is None or not isinstance(population.scorer, Quantiles):
+        return {}
+    found: dict[str, float] = {}
+    for name in learning.quantiles:
+        level, _, feature = name.partition(".")
+        for share, value in population.scorer.by_column.get(feature, ()):
+            if f"q{round(100 * share)}" == level:
+                found[name] = value
+    return found

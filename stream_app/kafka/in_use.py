@@ -26,7 +26,7 @@ class ModelsInUse:
     """`current` is None before the first model comes, and where nothing is learned.
 
     `new_reader` makes what follows the topic; `changed` is called with another set of models. What
-    decides nothing, such as the population's quantiles, makes no other set.
+    decides nothing, such as quantiles that no rule uses, makes no other set.
     """
 
     def __init__(
@@ -81,7 +81,9 @@ class ModelsInUse:
 
 
 def _same(before: Models | None, models: Models) -> bool:
-    return before is not None and (before.versions, before.paused) == (
-        models.versions,
-        models.paused,
-    )
+    return before is not None and _decisive(before) == _decisive(models)
+
+
+def _decisive(models: Models) -> tuple[Mapping[str, object], ...]:
+    """What rows are decided by."""
+    return models.versions, models.paused, models.quantiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from support.partition import program
 from stream_app.engine import Program
 from stream_app.engine.models import Models
 from stream_app.kafka.in_use import ModelsInUse
+from stream_app.learning.scorers import Quantiles
 from stream_app.learning.snapshot import Model
 
 DECLARED = learning(task(), segments=True)
@@ -84,12 +86,36 @@ def test_other_models_are_told_once(published) -> None:
     assert set(shop.told[0].versions) == {"likely_to_buy", "segments"}
 
 
-def test_the_populations_quantiles_have_no_row_decided_anew(published) -> None:
+def test_quantiles_that_no_rule_uses_have_no_row_decided_anew(published) -> None:
     shop = Shop()
     shop.models.take(published)
     newer = replace(published["population"], version=99)
     shop.models.take(published | {"population": newer})
     assert len(shop.told) == 1
+    assert shop.told[0].quantiles == {}
+
+
+def test_another_quantile_that_a_rule_uses_is_told_and_another_version_of_the_same_is_not(
+    published,
+) -> None:
+    population = published["population"]
+    [name, *_] = population.columns
+    shop = Shop(dataclasses.replace(DECLARED, quantiles=(f"q90.{name}", f"q5.{name}", "q90.gone")))
+    shop.models.take(published)
+    pairs = dict(population.scorer.by_column[name])
+    assert shop.told[0].quantiles == {f"q90.{name}": pairs[0.9], f"q5.{name}": pairs[0.05]}
+    higher = [(q, 2 * value + 1) if q >= 0.9 else (q, value) for q, value in pairs.items()]
+    moved = Quantiles(by_column={name: higher})
+    for version in (98, 99):
+        newer = replace(population, version=version, scorer=moved)
+        shop.models.take(published | {"population": newer})
+    assert [told.quantiles[f"q90.{name}"] for told in shop.told] == [
+        pairs[0.9],
+        2 * pairs[0.9] + 1,
+    ]
+    rest = {task: model for task, model in published.items() if task != "population"}
+    shop.models.take(rest)
+    assert shop.told[-1].quantiles == {}
 
 
 def test_a_newer_version_is_told(published) -> None:
