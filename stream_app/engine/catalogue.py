@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from importlib import resources
@@ -115,8 +115,10 @@ def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
         declared,
         FeatureSettings(timezone=shop.timezone, night=shop.night, exponent=exponent(shop.currency)),
     )
-    ruled = declare_tags(sections["tags"], features.kinds)
-    learning, learned = _learning(sections.get("learning"), features, ruled)
+    learn = sections.get("learning")
+    population = learn is not None and learn.get("segments") is not None
+    ruled = declare_tags(sections["tags"], features.kinds, quantiles=population)
+    learning, learned = _learning(learn, features, ruled)
     tags = compile_tags({**ruled, **learned}, features.kinds)
     catalogue = Catalogue(str(path), _revision(path), shop, features, tags, learning)
     _check_budget(catalogue, root, budget)
@@ -124,12 +126,13 @@ def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
 
 
 def _learning(
-    node: Node | None, features: Features, ruled: Collection[str]
+    node: Node | None, features: Features, ruled: Mapping[str, TagDeclaration]
 ) -> tuple[Learning | None, dict[str, TagDeclaration]]:
-    """What is learned, and the tags of that; `ruled` are the names of the rules' tags."""
+    """What is learned, and the tags of that; `ruled` are the rules' tags."""
     if node is None:
         return None, {}
-    learning = declare_learning(node, features.kinds, features.windows, ruled)
+    quantiles = frozenset[str]().union(*(tag.quantiles for tag in ruled.values()))
+    learning = declare_learning(node, features.kinds, features.windows, ruled, sorted(quantiles))
     return learning, learned_tags(learning, node, ruled)
 
 

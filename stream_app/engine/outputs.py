@@ -84,7 +84,9 @@ def publish(
     values = program.features.values(rows, now, profiles.dictionary)
     models = profiles.models
     judged = models.over(values, profiles.hashes()[touched]) if models else None
-    decisions = program.tags.decide(rows, values, now, profiles.dictionary.values, judged)
+    quantiles = models.quantiles if models else {}
+    texts = profiles.dictionary.values
+    decisions = program.tags.decide(rows, values, now, texts, judged, quantiles)
     passing = program.features.due(rows, now, program.thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
     users = [profiles.users[slot] for slot in touched.tolist()]

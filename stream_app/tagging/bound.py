@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from stream_app.tagging.timing import Timing
 
 _ORDER: Final = attrgetter("row", "place")
 _ALL: Final = slice(None)
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class BoundTags:
@@ -63,12 +65,14 @@ class BoundTags:
         now: int,
         dictionary_values: Sequence[str],
         judgement: Judgement | None = None,
+        quantiles: Mapping[str, float] = _NONE,
     ) -> Decisions:
         """Bring the tags of `rows` (m,) up to the feature values at `now`, in place.
 
         `values` has a column of m values for each feature; `dictionary_values` are the texts by
         dictionary code; `now` is epoch milliseconds and never less than at the call before.
         `judgement` is what models say of these rows; without it their tags stay until they expire.
+        `quantiles` are those of all users by name; one that is not there is missing.
         """
         due = np.full(len(rows), NEVER, dtype=np.int64)
         if not self._tags or not len(rows):
@@ -77,7 +81,7 @@ class BoundTags:
         found: list[Decision] = []
         if self._rules:
             states = self._layout.block(rows, VALUES)[:, : len(self._rules)]
-            found += self._scalars.decide(states, Frame(values), timing)
+            found += self._scalars.decide(states, Frame(values, quantiles), timing)
         for field, rule in self._lists:
             found += rule.decide(rows[field], values, dictionary_values, timing)
         found += self._decide_learned(rows, judgement, timing)

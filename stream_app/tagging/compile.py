@@ -16,7 +16,8 @@ class Tags:
     """Compiled tags, not yet bound to a layout.
 
     `thresholds` are all constants that each number feature is compared to directly, ascending;
-    `opaque` the number features that some rule uses in another way; `features` all that are used.
+    `opaque` the number features that some rule uses in another way; `features` all that are used;
+    `quantiles` those of all users that conditions name ("q90.spend_30d").
     """
 
     names: tuple[str, ...]
@@ -24,6 +25,7 @@ class Tags:
     thresholds: Mapping[str, tuple[float, ...]]
     opaque: frozenset[str]
     features: frozenset[str]
+    quantiles: frozenset[str]
     declarations: Mapping[str, TagDeclaration] = field(repr=False)
 
     def bind(self, layout: Layout) -> BoundTags:
@@ -49,6 +51,7 @@ def compile_tags(declarations: Mapping[str, TagDeclaration], kinds: Mapping[str,
         thresholds={name: tuple(sorted(found)) for name, found in thresholds.items()},
         opaque=frozenset[str]().union(*(expression.opaque for expression in expressions)),
         features=used,
+        quantiles=frozenset[str]().union(*(tag.quantiles for tag in tags)),
         declarations={tag.name: tag for tag in tags},
     )
 

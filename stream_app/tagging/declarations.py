@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -100,10 +100,28 @@ class TagDeclaration:
         inputs = self.form.inputs if isinstance(self.form, Learned) else frozenset[str]()
         return inputs.union(*(expression.names for expression in self.expressions))
 
+    @property
+    def quantiles(self) -> frozenset[str]:
+        """Quantiles of all users that the tag's conditions name, such as q90.spend_30d."""
+        return frozenset[str]().union(*(expression.quantiles for expression in self.expressions))
 
-def declare(node: Node, kinds: Mapping[str, str]) -> dict[str, TagDeclaration]:
-    """Read `tags:`; `kinds` are those of the features. Raises DeclarationError."""
-    return {name: _tag(name, tag, kinds) for name, tag in node.items()}
+
+class _Known(NamedTuple):
+    """The features by kind, and whether models tell their quantiles."""
+
+    kinds: Mapping[str, str]
+    quantiles: bool
+
+
+def declare(
+    node: Node, kinds: Mapping[str, str], *, quantiles: bool = True
+) -> dict[str, TagDeclaration]:
+    """Read `tags:`; `kinds` are those of the features. Raises DeclarationError.
+
+    Without `quantiles` no model tells any, and a condition that names one is refused.
+    """
+    known = _Known(kinds, quantiles)
+    return {name: _tag(name, tag, known) for name, tag in node.items()}
 
 
 def revision(node: Node) -> str:
@@ -111,13 +129,13 @@ def revision(node: Node) -> str:
     return blake2b(msgspec.json.encode(node.value), digest_size=4).hexdigest()
 
 
-def _tag(name: str, node: Node, kinds: Mapping[str, str]) -> TagDeclaration:
+def _tag(name: str, node: Node, known: _Known) -> TagDeclaration:
     if not _NAME.fullmatch(name):
         expected = "small letters, digits and _, at most 63, a letter first"
         raise node.error(f"{name!r} is not a name for a tag", expected)
     node.check_keys(("class", "description", *_KEYS), required=("class",))
     form = _form(node)
-    rule = _RULES[form](node, kinds)
+    rule = _RULES[form](node, known)
     hold, expires = _duration(node, "hold"), _duration(node, "expires")
     if expires and expires <= hold:
         raise _child(node, "expires").error("ends the tag within its hold", "more than `hold`")
@@ -162,22 +180,26 @@ def _duration(node: Node, key: str) -> int:
     return child.duration_ms() if child else 0
 
 
-def _condition(node: Node, kinds: Mapping[str, str]) -> Expression:
+def _condition(node: Node, known: _Known) -> Expression:
     if not isinstance(node.value, str):
         raise node.error("is not a condition", "an expression such as spend_30d > 200")
     try:
-        return parse(node.value, kinds)
+        condition = parse(node.value, known.kinds, quantiles=True)
     except ExpressionError as error:
         raise node.error(f"{error.message} (column {error.column} of the expression)") from error
+    if condition.quantiles and not known.quantiles:
+        problem = f"nothing tells {', '.join(sorted(condition.quantiles))}"
+        raise node.error(problem, "`segments` under `learning:`, whose samples quantiles are of")
+    return condition
 
 
-def _flag(node: Node, kinds: Mapping[str, str]) -> Flag:
+def _flag(node: Node, known: _Known) -> Flag:
     until = node.get("until")
-    when = _condition(_child(node, "when"), kinds)
-    return Flag(when, _condition(until, kinds) if until else None)
+    when = _condition(_child(node, "when"), known)
+    return Flag(when, _condition(until, known) if until else None)
 
 
-def _valued(node: Node, kinds: Mapping[str, str]) -> Valued:
+def _valued(node: Node, known: _Known) -> Valued:
     values = _child(node, "values")
     cases: dict[int, tuple[str, Expression]] = {}
     for name, case in values.items():
@@ -186,13 +208,14 @@ def _valued(node: Node, kinds: Mapping[str, str]) -> Valued:
         code = value_code(name)
         if code in cases:
             raise case.error(f"{name!r} cannot be told from {cases[code][0]!r}", "another name")
-        cases[code] = (name, _condition(case, kinds))
+        cases[code] = (name, _condition(case, known))
     if not cases:
         raise values.error("has no values", "a condition for each value")
     return Valued(tuple(cases.values()))
 
 
-def _listed(node: Node, kinds: Mapping[str, str]) -> Listed:
+def _listed(node: Node, known: _Known) -> Listed:
+    kinds = known.kinds
     source, top, share = _child(node, "list"), node.get("top"), node.get("min_share")
     feature = source.text()
     if kinds.get(feature) != "list":
@@ -205,5 +228,5 @@ def _listed(node: Node, kinds: Mapping[str, str]) -> Listed:
     return Listed(feature, top.integer(1, LIST_CAPACITY) if top else 3, least)
 
 
-_Reader = Callable[[Node, Mapping[str, str]], Flag | Valued | Listed]
+_Reader = Callable[[Node, _Known], Flag | Valued | Listed]
 _RULES: Final[dict[str, _Reader]] = {"when": _flag, "values": _valued, "list": _listed}

@@ -31,7 +31,10 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {"abs": abs, "min": min, "max": ma
 
 
 def truth(source: str, values: Mapping[str, Any]) -> bool | None:
-    """Is `source` true of `values` (name to number, text or None)? None when it can't be known."""
+    """Is `source` true of `values` (name to number, text or None)? None when it can't be known.
+
+    A quantile of all users is a value as well, by its name q90.spend_30d, and None where it is not.
+    """
     return _truth(_parsed(source), values)
 
 
@@ -45,7 +48,16 @@ def names(source: str) -> set[str]:
     """Every variable that `source` reads."""
     tree = _parsed(source)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called}
+    ranks = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    plain = (node for node in ast.walk(tree) if isinstance(node, ast.Name))
+    return {node.id for node in plain if id(node) not in called | ranks}
+
+
+@cache
+def quantiles(source: str) -> set[str]:
+    """Every quantile of all users that `source` reads, such as q90.spend_30d."""
+    tree = ast.walk(_parsed(source))
+    return {ast.unparse(node) for node in tree if isinstance(node, ast.Attribute)}
 
 
 def _truth(node: ast.expr, values: Mapping[str, Any]) -> bool | None:
@@ -83,6 +95,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
             return constant
         case ast.Name(id=name):
             return values[name]
+        case ast.Attribute():
+            return values.get(ast.unparse(node))
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             return [_value(element, values) for element in elements]
         case ast.UnaryOp(op=ast.USub(), operand=operand):

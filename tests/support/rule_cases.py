@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from support.reference_rules import names as names_of
 
 from stream_app.domain.expression import Text
 
@@ -13,6 +15,8 @@ Row = dict[str, float | str | None]
 
 NUMBERS = ("a", "b", "hours")
 TEXTS = ("device", "usual")
+#: Quantiles of all users that conditions may name.
+QUANTILES = ("q50.a", "q90.a", "q90.hours")
 KINDS = {**dict.fromkeys(NUMBERS, "number"), **dict.fromkeys(TEXTS, "text")}
 WORDS = ("mobile", "desktop", "tv")
 #: Few and small, so that rows lie on thresholds often; halves and whole numbers are exact.
@@ -20,7 +24,6 @@ CONSTANTS = ("-1", "0", "0.5", "1", "2", "3")
 
 _quoted = st.sampled_from([repr(word) for word in (*WORDS, "none")])
 _constants = st.sampled_from(CONSTANTS)
-_names = st.sampled_from(NUMBERS)
 _order = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
 _equal = st.sampled_from(["==", "!="])
 _within = st.sampled_from(["in", "not in"])
@@ -35,40 +38,50 @@ def _listed(items: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.lists(items, min_size=1, max_size=3).map(lambda found: f"[{', '.join(found)}]")
 
 
-_numbers = st.recursive(
-    _names,
-    lambda inner: st.one_of(
-        _join("(", inner, st.sampled_from([" + ", " - ", " * ", " / "]), inner, ")"),
-        _join("(", inner, st.sampled_from([" + ", " / "]), _constants, ")"),
-        _join("coalesce(", inner, ", ", _constants, ")"),
-        _join("abs(", inner, ")"),
-        _join(st.sampled_from(["min", "max"]), "(", inner, ", ", inner, ")"),
-        _join("(-", inner, ")"),
-    ),
-    max_leaves=3,
-)
 _text = st.one_of(
     st.sampled_from(TEXTS), _join("coalesce(", st.sampled_from(TEXTS), ", ", _quoted, ")")
 )
-_comparisons = st.one_of(
-    _join(_names, " ", _order, " ", _constants),
-    _join(_constants, " ", _order, " ", _names),
-    _join(_numbers, " ", _order, " ", _constants),
-    _join(_numbers, " ", _order, " ", _numbers),
-    _join(_constants, " ", _order, " ", _names, " ", _order, " ", _numbers),
-    _join(_numbers, " ", _within, " ", _listed(_constants)),
-    _join(_text, " ", _equal, " ", _quoted),
-    _join(_text, " ", _within, " ", _listed(_quoted)),
-    _join(st.sampled_from(TEXTS), " ", _equal, " ", st.sampled_from(TEXTS)),
-    _join("has(", st.one_of(_numbers, _text), ")"),
-    _names,
-)
 
 
-def conditions(max_leaves: int = 6) -> st.SearchStrategy[str]:
-    """Sources of conditions over NUMBERS and TEXTS."""
+def _arithmetic(names: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.recursive(
-        _comparisons,
+        names,
+        lambda inner: st.one_of(
+            _join("(", inner, st.sampled_from([" + ", " - ", " * ", " / "]), inner, ")"),
+            _join("(", inner, st.sampled_from([" + ", " / "]), _constants, ")"),
+            _join("coalesce(", inner, ", ", _constants, ")"),
+            _join("abs(", inner, ")"),
+            _join(st.sampled_from(["min", "max"]), "(", inner, ", ", inner, ")"),
+            _join("(-", inner, ")"),
+        ),
+        max_leaves=3,
+    )
+
+
+@cache
+def _comparisons(quantiles: bool) -> st.SearchStrategy[str]:
+    bare = st.sampled_from(NUMBERS)
+    names = st.sampled_from((*NUMBERS, *QUANTILES)) if quantiles else bare
+    numbers = _arithmetic(names)
+    return st.one_of(
+        _join(names, " ", _order, " ", _constants),
+        _join(_constants, " ", _order, " ", names),
+        _join(numbers, " ", _order, " ", _constants),
+        _join(numbers, " ", _order, " ", numbers),
+        _join(_constants, " ", _order, " ", names, " ", _order, " ", numbers),
+        _join(numbers, " ", _within, " ", _listed(_constants)),
+        _join(_text, " ", _equal, " ", _quoted),
+        _join(_text, " ", _within, " ", _listed(_quoted)),
+        _join(st.sampled_from(TEXTS), " ", _equal, " ", st.sampled_from(TEXTS)),
+        _join("has(", st.one_of(numbers, _text), ")"),
+        bare,
+    )
+
+
+def conditions(max_leaves: int = 6, *, quantiles: bool = False) -> st.SearchStrategy[str]:
+    """Sources of conditions over NUMBERS and TEXTS, and over QUANTILES if wanted."""
+    found = st.recursive(
+        _comparisons(quantiles),
         lambda inner: st.one_of(
             _join("(", inner, " and ", inner, ")"),
             _join("(", inner, " or ", inner, " or ", inner, ")"),
@@ -76,6 +89,8 @@ def conditions(max_leaves: int = 6) -> st.SearchStrategy[str]:
         ),
         max_leaves=max_leaves,
     )
+    # What compares quantiles alone is no condition.
+    return found.filter(names_of) if quantiles else found
 
 
 _number = st.one_of(st.none(), st.sampled_from([-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]))
@@ -98,3 +113,9 @@ def columns(found: list[Row]) -> dict[str, Any]:
         codes = [-1 if (word := row[name]) is None else words.index(str(word)) for row in found]
         env[name] = Text(np.array(codes, np.int32), list(words))
     return env
+
+
+def everyone() -> st.SearchStrategy[dict[str, float]]:
+    """A value for some of QUANTILES."""
+    values = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0])
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(QUANTILES, values))

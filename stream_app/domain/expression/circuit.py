@@ -49,7 +49,7 @@ class Answer(NamedTuple):
         match self.condition:
             case Junction(every=every):
                 return self.level, "and" if every == self.truth else "or", len(self.inputs)
-            case Compare(op=op, right=Number(constant=float())):
+            case Compare(left=left, op=op, right=Number(constant=float())) if left.names:
                 return 0, op if self.truth else NEGATED[op], 1
         return 0, "", 0
 

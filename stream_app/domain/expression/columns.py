@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 #: Column by name: float64 (n,) with NaN for missing, or a TextColumn of n codes.
 Environment = Mapping[str, Any]
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class TextColumn(Protocol):
@@ -36,13 +38,15 @@ class Frame:
     """An environment with a memory: what is asked for twice is computed once.
 
     Give one Frame to several expressions to evaluate the comparisons that they share only once.
-    It is valid as long as the columns do not change.
+    It is valid as long as the columns do not change. `quantiles` are those of all users by name
+    ("q90.spend_30d"): one number for all rows, missing where there is none.
     """
 
-    __slots__ = ("_memo", "columns", "sides")
+    __slots__ = ("_memo", "_quantiles", "columns", "sides")
 
-    def __init__(self, columns: Environment) -> None:
+    def __init__(self, columns: Environment, quantiles: Mapping[str, float] = _NONE) -> None:
         self.columns = columns
+        self._quantiles = quantiles
         #: Where each condition is true (under True) and false (under False), by its key.
         self.sides: dict[bool, dict[str, Bools]] = {True: {}, False: {}}
         self._memo: dict[Any, Any] = {}
@@ -58,6 +62,10 @@ class Frame:
         if found is None:
             found = self._memo[key] = compute(self)
         return found
+
+    def quantile(self, name: str) -> np.float64:
+        """A quantile of all users, NaN where it is not known."""
+        return np.float64(self._quantiles.get(name, np.nan))
 
     def text(self, name: str) -> TextColumn:
         """A text column."""

@@ -37,7 +37,10 @@ class Condition(ABC):
     key: str
 
     def side(self, frame: Frame, truth: bool) -> Bools:
-        """bool (n,): where the condition is true, or with `truth` False where it is false."""
+        """bool (n,): where the condition is true, or with `truth` False where it is false.
+
+        One bool () for all rows where nothing but quantiles of all users is compared.
+        """
         known = frame.sides[truth]
         found = known.get(self.key)
         if found is None:
@@ -90,7 +93,7 @@ class Junction(Condition):
         # All of a true `and` are true, all of a false `or` false; else it was some of them.
         all_of_them = self.every == (truth == held)
         for child in self.children:
-            if all_of_them or child.side(frame, truth)[row] == held:
+            if all_of_them or _at(child.side(frame, truth), row) == held:
                 child.explain(frame, row, truth, held, found)
 
 
@@ -108,3 +111,7 @@ class Not(Condition):
         self, frame: Frame, row: int, truth: bool, held: bool, found: list[Comparison]
     ) -> None:
         self.child.explain(frame, row, not truth, held, found)
+
+
+def _at(side: Bools, row: int) -> bool:
+    return bool(side[row] if side.ndim else side)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stream_app.domain.expression.columns import Bools, Environment, Frame
 from stream_app.domain.expression.conditions import Comparison, Condition, Junction, Leaf, Not
 from stream_app.domain.expression.leaves import Compare, Has, Member, TextEqual, TextMember
-from stream_app.domain.expression.operands import Number
+from stream_app.domain.expression.operands import ExpressionError, Number
 from stream_app.domain.expression.parse import parse_condition
 
 
@@ -24,12 +24,15 @@ class Truth(NamedTuple):
 class Expression:
     """A condition over named columns.
 
-    `thresholds` are the constants that a name is compared to directly (also through `coalesce`);
-    `opaque` the number names that are used in any other way than that or in `has`.
+    `names` are the columns, at least one; `quantiles` those of all users that it compares with
+    ("q90.spend_30d"). `thresholds` are the constants that a name is compared to directly (also
+    through `coalesce`); `opaque` the number names that are used in any other way than that or in
+    `has`, as in a comparison with a quantile, which is another number every day.
     """
 
     source: str
     names: frozenset[str]
+    quantiles: frozenset[str]
     leaves: tuple[Leaf, ...] = field(repr=False)
     thresholds: tuple[tuple[str, float], ...]
     opaque: frozenset[str]
@@ -51,12 +54,13 @@ class Expression:
         return found
 
 
-def parse(source: str, kinds: Mapping[str, str]) -> Expression:
+def parse(source: str, kinds: Mapping[str, str], *, quantiles: bool = False) -> Expression:
     """Compile a condition over names of the given kinds ("number", "text").
 
-    Raises ExpressionError for whatever is not in the language: see docs/rules.md.
+    With `quantiles` it may name quantiles of all users, such as q90.spend_30d. Raises
+    ExpressionError for whatever is not in the language: see docs/rules.md.
     """
-    root = parse_condition(source, kinds)
+    root = parse_condition(source, kinds, quantiles)
     leaves = tuple(_leaves(root))
     names: set[str] = set()
     opaque: set[str] = set()
@@ -67,8 +71,16 @@ def parse(source: str, kinds: Mapping[str, str]) -> Expression:
         thresholds |= set(direct or ())
         if direct is None:
             opaque |= {name for name in _names(leaf) if kinds[name] == "number"}
+    if not names:
+        raise ExpressionError("compares no feature of the user; expected at least one", 1)
     return Expression(
-        source, frozenset(names), leaves, tuple(sorted(thresholds)), frozenset(opaque), root
+        source=source,
+        names=frozenset(names),
+        quantiles=frozenset[str]().union(*map(_quantiles, leaves)),
+        leaves=leaves,
+        thresholds=tuple(sorted(thresholds)),
+        opaque=frozenset(opaque),
+        root=root,
     )
 
 
@@ -91,6 +103,15 @@ def _names(leaf: Leaf) -> set[str]:
         case Member(operand=operand) | TextMember(operand=operand) | Has(operand=operand):
             return set(operand.names) if isinstance(operand, Number) else {operand.name}
     raise TypeError(leaf)
+
+
+def _quantiles(leaf: Leaf) -> frozenset[str]:
+    match leaf:
+        case Compare(left=left, right=right):
+            return left.quantiles | right.quantiles
+        case Member(operand=operand) | Has(operand=Number() as operand):
+            return operand.quantiles
+    return frozenset()
 
 
 def _thresholds(leaf: Leaf) -> list[tuple[str, float]] | None:

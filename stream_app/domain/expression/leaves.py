@@ -42,7 +42,7 @@ NEGATED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Compare(Leaf):
-    """`left op right` of numbers; `left` has a name in it."""
+    """`left op right` of numbers; `left` has a name in it, or both hold for all rows."""
 
     key: str
     left: Number

@@ -30,7 +30,9 @@ class ExpressionError(Exception):
 class Number:
     """A number for each row, or one for all; `source` identifies it.
 
-    `direct` is the name whose value this is whenever that is not missing, else None.
+    `direct` is the name whose value this is whenever that is not missing, else None. `names` are
+    columns, `quantiles` numbers of all users; without names it is one number for all rows.
+    `compound`: its source needs parentheses where it is part of another.
     """
 
     source: str
@@ -38,16 +40,19 @@ class Number:
     names: frozenset[str] = frozenset()
     constant: float | None = None
     direct: str | None = None
+    quantiles: frozenset[str] = frozenset()
+    compound: bool = False
 
     def values(self, frame: Frame) -> Any:
-        """float64 (n,) with NaN where missing; a float for a constant."""
+        """float64 (n,) with NaN where missing; without names one number, () or a float."""
         return self.constant if self.constant is not None else self.compute(frame)
 
     def at(self, frame: Frame, row: int) -> float | None:
         """The value of one row, None where missing."""
         if self.constant is not None:
             return self.constant
-        value: float = self.compute(frame).item(row)
+        values = self.compute(frame)
+        value: float = values.item(row) if self.names else float(values)
         return None if math.isnan(value) else value
 
 
@@ -77,17 +82,33 @@ def name(text: str) -> Number:
     return Number(text, lambda frame: frame.columns[text], frozenset((text,)), direct=text)
 
 
-def apply(source: str, function: Callable[..., Any], arguments: Sequence[Number]) -> Number:
+def quantile(text: str) -> Number:
+    """A quantile of all users, such as q90.spend_30d: one number for all rows."""
+    return Number(text, lambda frame: frame.quantile(text), quantiles=frozenset((text,)))
+
+
+def apply(
+    source: str,
+    function: Callable[..., Any],
+    arguments: Sequence[Number],
+    *,
+    compound: bool = False,
+) -> Number:
     """`function` of the arguments; constant when they all are."""
 
     def compute(frame: Frame) -> Any:
         with np.errstate(all="ignore"):
             return function(*(argument.values(frame) for argument in arguments))
 
-    names = frozenset[str]().union(*(argument.names for argument in arguments))
-    if not names:
+    if all(argument.constant is not None for argument in arguments):
         return constant(float(compute(Frame({}))))
-    return Number(source, lambda frame: frame.once(source, compute), names)
+    return Number(
+        source,
+        lambda frame: frame.once(source, compute),
+        names=frozenset[str]().union(*(argument.names for argument in arguments)),
+        quantiles=frozenset[str]().union(*(argument.quantiles for argument in arguments)),
+        compound=compound,
+    )
 
 
 def coalesce(source: str, operand: Number, default: float) -> Number:
@@ -98,7 +119,11 @@ def coalesce(source: str, operand: Number, default: float) -> Number:
         return np.where(np.isnan(values), default, values)
 
     return Number(
-        source, lambda frame: frame.once(source, compute), operand.names, direct=operand.direct
+        source,
+        lambda frame: frame.once(source, compute),
+        names=operand.names,
+        direct=operand.direct,
+        quantiles=operand.quantiles,
     )
 
 

@@ -26,8 +26,8 @@ _OPS: Final[dict[type[ast.cmpop], str]] = {
 _MIRRORED: Final = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-def parse_condition(source: str, kinds: Mapping[str, str]) -> Condition:
-    """Parse a condition; raises ExpressionError."""
+def parse_condition(source: str, kinds: Mapping[str, str], quantiles: bool) -> Condition:
+    """Parse a condition, which may name `quantiles` or not; raises ExpressionError."""
     if len(source) > MAX_LENGTH:
         raise ExpressionError(f"is longer than {MAX_LENGTH} characters", MAX_LENGTH)
     # Joining the lines would let a comment swallow all that follows it.
@@ -46,7 +46,7 @@ def parse_condition(source: str, kinds: Mapping[str, str]) -> Condition:
         raise ExpressionError(_syntax(error.msg, text[column - 1 :]), column) from None
     except (ValueError, RecursionError, MemoryError, OverflowError):
         raise ExpressionError("is not an expression that can be read", 1) from None
-    return _Conditions(Operands(text, kinds)).condition(tree.body)
+    return _Conditions(Operands(text, kinds, quantiles)).condition(tree.body)
 
 
 def _syntax(message: str, rest: str) -> str:
@@ -112,9 +112,9 @@ class _Conditions:
         if op in {"in", "not in"}:
             return self._member(first, op, right, left)
         second = self.operands.operand(right)
-        if self.operands.fixed(first) is not None:
-            if self.operands.fixed(second) is not None:
-                raise self.error("compares two constants; expected a name on one side", node)
+        if not (_varies(first) or _varies(second)):
+            raise self.error("compares two constants; expected a name on one side", node)
+        if _varies(first) < _varies(second):
             first, second, op = second, first, _MIRRORED[op]
         if isinstance(first, Number) and isinstance(second, Number):
             return Compare(f"{first.source} {op} {second.source}", first, op, second)
@@ -144,12 +144,19 @@ class _Conditions:
         wanted = float if isinstance(first, Number) else str
         for value, item in zip(constants, right.elts, strict=True):
             if not isinstance(value, wanted):
-                kind = "numbers" if wanted is float else "quoted texts"
+                kind = "constant numbers" if wanted is float else "quoted texts"
                 raise self.error(f"{first.source} can be in a list of {kind} only", item)
         key = f"{first.source} {op} {constants!r}"
         if isinstance(first, Number):
             return Member(key, first, op, tuple(c for c in constants if isinstance(c, float)))
         return TextMember(key, first, op, tuple(c for c in constants if isinstance(c, str)))
+
+
+def _varies(operand: Operand) -> int:
+    """0 for a constant, 1 for what is one number for all rows, 2 for what rows have each."""
+    if isinstance(operand, Number):
+        return 2 if operand.names else 1 if operand.quantiles else 0
+    return 0 if isinstance(operand, str) else 2
 
 
 def _junction(every: bool, children: list[Condition]) -> Condition:

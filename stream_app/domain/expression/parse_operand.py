@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -21,11 +22,15 @@ from stream_app.domain.expression.operands import (
     coalesce,
     constant,
     name,
+    quantile,
 )
 
 MAX_DEPTH: Final = 60
 #: A quoted text is a plain str.
 Operand = Number | TextOperand | str
+#: The quantiles of all users that rules can compare with: those that models publish.
+QUANTILES: Final = ("q1", "q5", "q10", "q25", "q50", "q75", "q90", "q95", "q99")
+_LIKE_A_QUANTILE: Final = re.compile(r"[qQpP][0-9_]+")
 CALLS: Final = ("has", "coalesce", *FUNCTIONS)
 _BINARY: Final[dict[type[ast.operator], str]] = {
     ast.Add: "+",
@@ -36,11 +41,12 @@ _BINARY: Final[dict[type[ast.operator], str]] = {
 
 
 class Operands:
-    """Parses operands of `source` over names of the given kinds."""
+    """Parses operands of `source` over names of the given kinds, and `quantiles` of them or not."""
 
-    def __init__(self, source: str, kinds: Mapping[str, str]) -> None:
+    def __init__(self, source: str, kinds: Mapping[str, str], quantiles: bool) -> None:
         self._source = source.encode()
         self._kinds = kinds
+        self._quantiles = quantiles
         self._depth = 0
 
     def error(self, message: str, node: ast.expr) -> ExpressionError:
@@ -83,9 +89,11 @@ class Operands:
                 raise self.error("None is not a value; use has(name)", node)
             case ast.Name(id=identifier):
                 return self._name(identifier, node)
+            case ast.Attribute(value=ast.Name(id=rank), attr=identifier):
+                return self._quantile(rank, identifier, node)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 number = self.number(operand)
-                return apply(f"-{_wrapped(number)}", np.negative, [number])
+                return apply(f"-{_wrapped(number)}", np.negative, [number], compound=True)
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
                 return self._arithmetic(left, _BINARY[type(op)], right, node)
             case ast.Call():
@@ -108,6 +116,8 @@ class Operands:
 
     def _name(self, identifier: str, node: ast.expr) -> Operand:
         kind = self._kinds.get(identifier)
+        if kind is None and self._quantiles and _LIKE_A_QUANTILE.fullmatch(identifier):
+            raise self.error(f"{identifier} needs a feature, as in q90.spend_30d", node)
         if kind is None:
             expected = nearest(identifier, self._kinds)
             raise self.error(f"{identifier!r} is not known; expected {expected}", node)
@@ -116,6 +126,28 @@ class Operands:
         if kind == "number":
             return name(identifier)
         raise self.error(f"{identifier} is a {kind}; expected a number or text", node)
+
+    def _quantile(self, rank: str, identifier: str, node: ast.expr) -> Number:
+        text = f"{rank}.{identifier}"
+        if not _LIKE_A_QUANTILE.fullmatch(rank):
+            known = rank in self._kinds and identifier in QUANTILES
+            hint = f"a quantile is written {identifier}.{rank}" if known else "see docs/rules.md"
+            raise self.error(f"{text} is not in the language; {hint}", node)
+        if not self._quantiles:
+            raise self.error(f"{text}: quantiles of all users are for rules of tags only", node)
+        if rank not in QUANTILES:
+            expected = f"one of {', '.join(QUANTILES)}"
+            raise self.error(f"{rank} is not a quantile that is known; expected {expected}", node)
+        kind = self._kinds.get(identifier)
+        if kind is None:
+            expected = nearest(identifier, self._numbers())
+            raise self.error(f"{identifier!r} in {text} is not known; expected {expected}", node)
+        if kind != "number":
+            raise self.error(f"{text}: {identifier} is not a number and has no quantiles", node)
+        return quantile(text)
+
+    def _numbers(self) -> list[str]:
+        return [name for name, kind in self._kinds.items() if kind == "number"]
 
     def number(self, node: ast.expr) -> Number:
         """Parse an operand that must be a number."""
@@ -135,7 +167,8 @@ class Operands:
     def _arithmetic(self, left: ast.expr, op: str, right: ast.expr, node: ast.expr) -> Number:
         first, second = self.number(left), self.number(right)
         source = f"{_wrapped(first)} {op} {_wrapped(second)}"
-        return self._finite(apply(source, ARITHMETIC[op], [first, second]), node)
+        joined = apply(source, ARITHMETIC[op], [first, second], compound=True)
+        return self._finite(joined, node)
 
     def _call(self, node: ast.Call) -> Operand:
         called = self.text(node.func)
@@ -171,5 +204,4 @@ def _first(*defaults: str | None) -> str | None:
 
 
 def _wrapped(operand: Number) -> str:
-    plain = operand.direct or operand.constant is not None or operand.source.endswith(")")
-    return operand.source if plain else f"({operand.source})"
+    return f"({operand.source})" if operand.compound else operand.source

@@ -54,3 +54,21 @@ def test_conditions_without_comparisons_of_columns_with_constants_and_none_at_al
     (wanted, _) = answers("a > b")
     assert Circuit([wanted]).run(Frame(env), 2).tolist() == [[False, True]]
     assert Circuit([]).run(Frame({}), 2).shape == (0, 2)
+
+
+def test_calculations_that_differ_by_parentheses_alone_are_told_apart() -> None:
+    """Equal sources would share one result: that of whichever comes first."""
+    env = {"a": np.array([2.0]), "b": np.array([3.0])}
+    sources = [
+        "a * ((b - a) + a * b) > 10",
+        "a * (b - a) + a * b > 10",
+        "a - (b - (a - b)) > -3",
+        "a - (b - a) - b > -3",
+        "-(a - (b + b)) > 3",
+        "-a - (b + b) > 3",
+    ]
+    wanted = answers(*sources)[: len(sources)]
+    circuit = Circuit(wanted)
+    table = circuit.run(Frame(env), 1)
+    row = {"a": 2.0, "b": 3.0}
+    assert table[circuit.places(wanted)][:, 0].tolist() == [truth(one, row) for one in sources]

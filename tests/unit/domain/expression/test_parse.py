@@ -36,7 +36,7 @@ KINDS = {**rule_cases.KINDS, "interests": "list"}
         ("a in 3", "expected a list such as ('a', 'b') after 'in'", 6),
         ("a in ()", "expected a list such as ('a', 'b') after 'in'", 6),
         ("a in device", "expected a list such as ('a', 'b') after 'in'", 6),
-        ("a in (1, '2')", "a can be in a list of numbers only", 10),
+        ("a in (1, '2')", "a can be in a list of constant numbers only", 10),
         ("device in ('x', 2)", "device can be in a list of quoted texts only", 17),
         ("'x' in device", "expected a name before 'in'", 1),
         ("device in ('x', usual)", "device can be in a list of quoted texts only", 17),
