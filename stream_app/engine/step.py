@@ -68,7 +68,7 @@ def step(
     sampler = profiles.program.sampler
     if sampler is not None:
         for end in sampler.day_ends(profiles, batch.at, time):
-            before = batch.at < end
+            before = _until(batch, end)
             if before.any():
                 sampler.see(profiles, batch.at[before])
                 _fold(profiles, batch.select(before), slots[before], result, emitted_at, 0)
@@ -79,6 +79,18 @@ def step(
     _fold(profiles, batch, slots, result, emitted_at, due_limit)
     result.strings = profiles.dictionary.take_added()
     return result
+
+
+def _until(batch: EventBatch, end: int) -> NDArray[np.bool_]:
+    """Which events come before the first one of their topic that is not before `end` (ms).
+
+    By the log's order, which sessions depend on: a late event stays behind those it came after.
+    """
+    before = batch.at < end
+    for topic in range(len(TOPICS)):
+        of = batch.topic == topic
+        before[of] = np.logical_and.accumulate(before[of])
+    return before
 
 
 def _fold(

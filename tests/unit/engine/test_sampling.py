@@ -79,6 +79,19 @@ def test_a_sample_holds_what_was_known_when_the_day_ended(profiles) -> None:
     assert len(profiles) == 2
 
 
+def test_a_late_event_stays_behind_those_it_came_after(profiles) -> None:
+    """Sessions go by the order of the log: a day's end must not fold them in another one."""
+    look = {"type": "view_item", "item_id": "a", "price": 3, "currency": "USD"}
+    done = fold(
+        profiles,
+        click("ann", 0, at=MIDNIGHT - 9),
+        click("ann", 1, at=MIDNIGHT),
+        click("ann", 2, at=MIDNIGHT - 2, **look),
+    )
+    [example] = sampled(done)
+    assert example.values == [1.0, 0.0, None]
+
+
 def test_events_after_the_day_end_leave_the_sample_as_it_is(profiles) -> None:
     """The law: deleting or changing what is later changes nothing in the vector."""
     before = [click("ann", 0), click("bob", 1, at=MIDNIGHT - 5)]
