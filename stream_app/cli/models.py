@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import click
 import msgspec
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.console import Console, Group
+from rich.text import Text
 
+from stream_app.cli._explain import explain_user
 from stream_app.cli._learning import declared
-from stream_app.domain.clock import to_rfc3339
+from stream_app.cli._model_table import Row, current, plain, tables
 from stream_app.kafka.models import ModelsError, published
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode, key
 from stream_app.resolve import resolve
@@ -26,13 +24,29 @@ def command() -> None:
     """Look at the models on the models topic: what was learned, and how good it is."""
 
 
+command.add_command(explain_user)
+
+
 @command.command("list")
 @click.option("--all", "every", is_flag=True, help="Also versions that are not in use any more.")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Tables of the figures that matter most, or JSON of all.",
+)
 @click.option("--bootstrap-servers", help="Kafka's brokers, host:port, separated by commas.")
-def list_models(every: bool, bootstrap_servers: str | None) -> None:
-    """Show each model with its state, what it was trained on, and its metrics."""
+def list_models(every: bool, shape: str, bootstrap_servers: str | None) -> None:
+    """Show each model with its state, what it was trained on, and how good it is."""
     rows = listed(_found(bootstrap_servers))
-    Console().print(table([row for row in rows if every or row.in_use]))
+    rows = rows if every else current(rows)
+    if shape == "json":
+        value = msgspec.json.encode(plain(rows))
+        sys.stdout.buffer.write(msgspec.json.format(value, indent=2) + b"\n")
+        return
+    Console().print(table(rows))
 
 
 @command.command("show")
@@ -45,13 +59,10 @@ def show_model(task: str, version: int | None, bootstrap_servers: str | None) ->
     sys.stdout.buffer.write(msgspec.json.format(value, indent=2) + b"\n")
 
 
-class Row(NamedTuple):
-    """A version of a task's model; in place of a model that cannot be used, why."""
-
-    task: str
-    version: int
-    in_use: bool
-    model: Model | str
+def table(rows: Sequence[Row]) -> Group:
+    """Tables of versions, one a kind of model."""
+    note = Text("* in use; what the figures mean: docs/learning.md", style="dim")
+    return Group(*tables(rows), note)
 
 
 def _found(bootstrap_servers: str | None) -> Mapping[bytes, bytes]:
@@ -89,30 +100,3 @@ def chosen(found: Mapping[bytes, bytes], task: str, version: int | None) -> byte
         raise ModelsError(f"{task} has no version {version}: there are {', '.join(versions)}")
     tasks = sorted({row.task for row in rows})
     raise ModelsError(f"there is no model of {task}: there are models of {', '.join(tasks)}")
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """A version a row; `*` marks the one in use."""
-    shown = Table(
-        "task", "version", "state", "learned until", "examples", "metrics", box=SIMPLE_HEAD
-    )
-    shown.columns[0].no_wrap = shown.columns[2].no_wrap = True
-    shown.columns[1].justify = shown.columns[4].justify = "right"
-    for row in rows:
-        version = f"{row.version}{'*' if row.in_use else ' '}"
-        shown.add_row(escape(row.task), version, *map(escape, _cells(row.model)))
-    shown.caption = "* in use"
-    shown.caption_justify = "left"
-    return shown
-
-
-def _cells(model: Model | str) -> Iterable[str]:
-    if isinstance(model, str):
-        return "[cannot be used]", "", "", model
-    trained = model.trained
-    metrics = (
-        f"{name} {'-' if value is None else format(value, '.3g')}"
-        for name, value in sorted(model.metrics.items())
-    )
-    until = to_rfc3339(trained.to)[:10]
-    return model.state, until, f"{trained.examples:,}", ", ".join(metrics)

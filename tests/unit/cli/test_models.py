@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from rich.console import Console
 from support.clicks import CATALOGUE
 from support.trainer import model
 
 from stream_app.cli import main
-from stream_app.cli.models import chosen, listed, table
+from stream_app.cli.models import chosen
 from stream_app.kafka.models import ModelsError
 from stream_app.learning.snapshot import current_key, encode, key
 
@@ -29,30 +28,6 @@ LEARNING = """
 learning:
   segments: {features: [%s], rate: 0.5}
 """
-
-
-def text(found: dict[bytes, bytes]) -> list[str]:
-    console = Console(width=200)
-    with console.capture() as captured:
-        console.print(table(listed(found)))
-    return [line.strip() for line in captured.get().splitlines() if line.strip()]
-
-
-def test_each_version_is_a_row_newest_first_and_the_one_in_use_is_marked() -> None:
-    lines = text(FOUND)
-    assert [line.split()[:3] for line in lines[2:-1]] == [
-        ["counted", "2*", "live"],
-        ["counted", "1", "live"],
-        ["other", "1*", "live"],
-    ]
-    assert lines[2].split()[3:] == ["1970-01-02", "3", "auc", "0.75,", "lift", "-"]
-
-
-def test_a_model_that_cannot_be_used_is_listed_with_its_fault() -> None:
-    line = text({key("counted", 1): b"{}"})[2]
-    assert line.startswith("counted")
-    assert "[cannot be used]" in line
-    assert "checksum" in line
 
 
 def test_what_is_shown_is_the_one_in_use_or_the_version_asked_for() -> None:
@@ -86,6 +61,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_only_what_is_in_use_is_listed_unless_all_is_asked_for(run) -> None:
     assert [run(FOUND, "list", *more).output.count("live") for more in ([], ["--all"])] == [2, 3]
+
+
+def test_the_list_is_json_too_with_all_metrics(run) -> None:
+    told = json.loads(run(FOUND, "list", "--format", "json").output)
+    assert [(row["task"], row["version"], row["in_use"]) for row in told] == [
+        ("counted", 2, True),
+        ("other", 1, True),
+    ]
+    assert told[0]["metrics"] == {"auc": 0.75, "lift": None}
 
 
 def test_show_prints_json(run) -> None:
