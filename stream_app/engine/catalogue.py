@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from importlib import resources
@@ -12,6 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from stream_app.domain.decode import DecodeOptions, Decoder
+from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Field, Layout
 from stream_app.domain.money import Money, exponent
 from stream_app.domain.partitioner import PARTITIONERS
@@ -82,8 +84,9 @@ class Program:
         self.features: BoundFeatures = catalogue.features.bind(self.layout)
         self.tags: BoundTags = catalogue.tags.bind(self.layout)
         passing = catalogue.features.passing
-        #: Constants that rules compare features to which change as time passes.
-        self.thresholds = {n: t for n, t in catalogue.tags.thresholds.items() if n in passing}
+        # What rules compare features to which change as time passes.
+        self._constants = {n: t for n, t in catalogue.tags.thresholds.items() if n in passing}
+        self._moving = [(name, of) for name, of in catalogue.tags.moving if name in passing]
         self.opaque = catalogue.tags.opaque & passing
         self.decoder = Decoder(
             DecodeOptions(
@@ -98,6 +101,21 @@ class Program:
         #: None where nothing is learned.
         self.sampler = Sampler(catalogue.learning) if catalogue.learning else None
         self.partitioner = PARTITIONERS[self.shop.partitioner]
+
+    def thresholds(self, quantiles: Mapping[str, float]) -> Mapping[str, Sequence[float]]:
+        """What rules compare each feature to that changes as time passes, by these quantiles.
+
+        Other quantiles make other thresholds: all users are then to be decided anew.
+        """
+        if not self._moving:
+            return self._constants
+        frame = Frame({}, quantiles)
+        found = {name: set(of) for name, of in self._constants.items()}
+        for name, number in self._moving:
+            threshold = float(number.values(frame))
+            if not math.isnan(threshold):
+                found.setdefault(name, set()).add(threshold)
+        return {name: sorted(of) for name, of in found.items()}
 
 
 def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:

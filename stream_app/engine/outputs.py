@@ -87,7 +87,8 @@ def publish(
     quantiles = models.quantiles if models else {}
     texts = profiles.dictionary.values
     decisions = program.tags.decide(rows, values, now, texts, judged, quantiles)
-    passing = program.features.due(rows, now, program.thresholds, program.opaque)
+    thresholds = program.thresholds(quantiles)
+    passing = program.features.due(rows, now, thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
     users = [profiles.users[slot] for slot in touched.tolist()]
     block = rows.view(np.uint8).data

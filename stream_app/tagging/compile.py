@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from stream_app.domain.expression import Number
 from stream_app.domain.layout import Field, Layout
 from stream_app.tagging.bound import BoundTags
 from stream_app.tagging.codes import confidence_field, list_field, since_field, value_field
@@ -15,14 +16,16 @@ from stream_app.tagging.declarations import Learned, Listed, TagDeclaration
 class Tags:
     """Compiled tags, not yet bound to a layout.
 
-    `thresholds` are all constants that each number feature is compared to directly, ascending;
-    `opaque` the number features that some rule uses in another way; `features` all that are used;
-    `quantiles` those of all users that conditions name ("q90.spend_30d").
+    `thresholds` are all constants that each number feature is compared to directly, ascending, and
+    `moving` what quantiles make of it; `opaque` the number features that some rule uses in another
+    way; `features` all that are used; `quantiles` those of all users that conditions name
+    ("q90.spend_30d").
     """
 
     names: tuple[str, ...]
     fields: tuple[Field, ...]
     thresholds: Mapping[str, tuple[float, ...]]
+    moving: frozenset[tuple[str, Number]]
     opaque: frozenset[str]
     features: frozenset[str]
     quantiles: frozenset[str]
@@ -49,6 +52,7 @@ def compile_tags(declarations: Mapping[str, TagDeclaration], kinds: Mapping[str,
         names=tuple(tag.name for tag in tags),
         fields=_fields(tags),
         thresholds={name: tuple(sorted(found)) for name, found in thresholds.items()},
+        moving=frozenset(one for expression in expressions for one in expression.moving),
         opaque=frozenset[str]().union(*(expression.opaque for expression in expressions)),
         features=used,
         quantiles=frozenset[str]().union(*(tag.quantiles for tag in tags)),

@@ -7,7 +7,7 @@ from stream_app.domain.expression.circuit import Answer, Circuit
 from stream_app.domain.expression.columns import Environment, Frame, Text, TextColumn
 from stream_app.domain.expression.conditions import Comparison
 from stream_app.domain.expression.expression import Expression, Truth, parse
-from stream_app.domain.expression.operands import ExpressionError
+from stream_app.domain.expression.operands import ExpressionError, Number
 
 __all__ = [
     "Answer",
@@ -17,6 +17,7 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "Frame",
+    "Number",
     "Text",
     "TextColumn",
     "Truth",

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from stream_app.domain.expression.columns import Bools, Environment, Frame
 from stream_app.domain.expression.conditions import Comparison, Condition, Junction, Leaf, Not
 from stream_app.domain.expression.leaves import Compare, Has, Member, TextEqual, TextMember
-from stream_app.domain.expression.operands import ExpressionError, Number
+from stream_app.domain.expression.operands import ExpressionError, Number, constant
 from stream_app.domain.expression.parse import parse_condition
 
 
@@ -26,8 +26,8 @@ class Expression:
 
     `names` are the columns, at least one; `quantiles` those of all users that it compares with
     ("q90.spend_30d"). `thresholds` are the constants that a name is compared to directly (also
-    through `coalesce`); `opaque` the number names that are used in any other way than that or in
-    `has`, as in a comparison with a quantile, which is another number every day.
+    through `coalesce`), `moving` what quantiles make that a name is compared to likewise; `opaque`
+    the number names that are used in any other way than these or in `has`.
     """
 
     source: str
@@ -35,6 +35,7 @@ class Expression:
     quantiles: frozenset[str]
     leaves: tuple[Leaf, ...] = field(repr=False)
     thresholds: tuple[tuple[str, float], ...]
+    moving: tuple[tuple[str, Number], ...]
     opaque: frozenset[str]
     root: Condition = field(repr=False)
 
@@ -64,12 +65,12 @@ def parse(source: str, kinds: Mapping[str, str], *, quantiles: bool = False) -> 
     leaves = tuple(_leaves(root))
     names: set[str] = set()
     opaque: set[str] = set()
-    thresholds: set[tuple[str, float]] = set()
+    direct: set[tuple[str, Number]] = set()
     for leaf in leaves:
         names |= _names(leaf)
-        direct = _thresholds(leaf)
-        thresholds |= set(direct or ())
-        if direct is None:
+        found = _thresholds(leaf)
+        direct |= set(found or ())
+        if found is None:
             opaque |= {name for name in _names(leaf) if kinds[name] == "number"}
     if not names:
         raise ExpressionError("compares no feature of the user; expected at least one", 1)
@@ -78,7 +79,8 @@ def parse(source: str, kinds: Mapping[str, str], *, quantiles: bool = False) -> 
         names=frozenset(names),
         quantiles=frozenset[str]().union(*map(_quantiles, leaves)),
         leaves=leaves,
-        thresholds=tuple(sorted(thresholds)),
+        thresholds=tuple(sorted((n, t.constant) for n, t in direct if t.constant is not None)),
+        moving=tuple(sorted((one for one in direct if one[1].quantiles), key=_by_source)),
         opaque=frozenset(opaque),
         root=root,
     )
@@ -114,15 +116,21 @@ def _quantiles(leaf: Leaf) -> frozenset[str]:
     return frozenset()
 
 
-def _thresholds(leaf: Leaf) -> list[tuple[str, float]] | None:
-    """Constants by name; None when the leaf depends on its names in another way."""
+def _thresholds(leaf: Leaf) -> list[tuple[str, Number]] | None:
+    """Numbers for all rows, by name; None when the leaf depends on its names in another way."""
     match leaf:
-        case Compare(left=Number(direct=str(name)), right=Number(constant=float(constant))):
-            return [(name, constant)]
+        case Compare(left=Number(direct=str(name)), right=right) if not right.names:
+            return [(name, right)]
+        case Compare(left=left, right=right) if not left.names | right.names:
+            return []
         case Member(operand=Number(direct=str(name)), constants=constants):
-            return [(name, constant) for constant in constants]
+            return [(name, constant(one)) for one in constants]
         case TextMember() | TextEqual() | Has(operand=Number(direct=str())):
             return []
         case Has(operand=operand) if not isinstance(operand, Number):
             return []
     return None
+
+
+def _by_source(direct: tuple[str, Number]) -> tuple[str, str]:
+    return direct[0], direct[1].source

@@ -51,3 +51,28 @@ def test_a_catalogue_that_is_not_there_is_named(tmp_path: Path) -> None:
     result = check(str(tmp_path / "none.yaml"))
     assert result.exit_code == 2
     assert "none.yaml" in result.stderr
+
+
+def test_rules_are_shown_with_the_quantiles_that_they_use(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "features:\n  a: {count: purchase, window: 7d}\n"
+        "tags:\n  t: {class: basic, description: d, when: a > q90.a, until: a < q50.a}\n"
+        "learning:\n  segments: {features: [a], rate: 1}\n"
+    )
+    result = check(str(path), "--no-settings")
+    assert result.exit_code == 0, result.output
+    assert "a > q90.a" in result.output
+    assert "until a < q50.a" in result.output
+
+
+def test_a_quantile_that_nothing_tells_is_refused_with_what_to_add(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "features:\n  a: {count: purchase, window: 7d}\n"
+        "tags:\n  t: {class: basic, description: d, when: a > q90.a}\n"
+    )
+    result = check(str(path))
+    assert result.exit_code == 2
+    assert f"error: {path}:4: tags.t.when: nothing tells q90.a" in result.stderr
+    assert "`segments` under `learning:`" in result.stderr

@@ -117,7 +117,8 @@ def test_a_condition_is_the_same_with_the_numbers_written_in(
 def test_what_a_condition_names(source: str) -> None:
     expression = read(source)
     assert (expression.names, expression.quantiles) == (names(source), quantiles(source))
-    assert {name for name, _ in expression.thresholds} | expression.opaque <= expression.names
+    direct = {name for name, _ in (*expression.thresholds, *expression.moving)}
+    assert direct | expression.opaque <= expression.names
 
 
 @given(rule_cases.conditions(quantiles=True), rule_cases.rows(max_size=3), rule_cases.everyone())
@@ -150,20 +151,25 @@ def test_reasons_show_the_number(source: str, row: int, held: bool, expected: li
 
 
 @pytest.mark.parametrize(
-    ("source", "thresholds", "opaque"),
+    ("source", "thresholds", "moving", "opaque"),
     [
-        ("hours >= q90.hours", [], {"hours"}),
-        ("hours >= coalesce(q90.hours, 48)", [], {"hours"}),
-        ("hours >= 48 and a > q90.a", [("hours", 48)], {"a"}),
-        ("q90.hours > 48 and hours > 3", [("hours", 3)], set()),
-        ("has(q90.hours) and has(hours)", [], set()),
+        ("hours >= q90.hours", [], ["hours q90.hours"], set()),
+        ("q90.hours < hours or not q90.hours < hours", [], ["hours q90.hours"], set()),
+        ("coalesce(hours, 9) >= 2 * q90.a", [], ["hours 2 * q90.a"], set()),
+        ("hours > coalesce(q90.hours, 48)", [], ["hours coalesce(q90.hours, 48)"], set()),
+        ("hours >= 48 and a > q90.a", [("hours", 48)], ["a q90.a"], set()),
+        ("q90.hours > 48 and hours > 3", [("hours", 3)], [], set()),
+        ("has(q90.hours) and has(hours)", [], [], set()),
+        ("hours / 24 > q90.hours and a > q90.a + b", [], [], {"hours", "a", "b"}),
+        ("hours / q90.hours > 2 or q90.hours - hours > 3", [], [], {"hours"}),
     ],
 )
-def test_what_is_compared_with_a_quantile_is_opaque(
-    source: str, thresholds: list[tuple[str, float]], opaque: set[str]
+def test_thresholds_that_quantiles_make_and_opaque_names(
+    source: str, thresholds: list[tuple[str, float]], moving: list[str], opaque: set[str]
 ) -> None:
     expression = read(source)
     assert (list(expression.thresholds), expression.opaque) == (thresholds, opaque)
+    assert [f"{name} {number.source}" for name, number in expression.moving] == moving
 
 
 LISTED = "expected one of q1, q5, q10, q25, q50, q75, q90, q95, q99"
