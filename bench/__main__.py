@@ -14,7 +14,7 @@ from typing import Any
 import click
 import orjson
 
-from bench import machine, report
+from bench import catalogs, machine, report
 from bench.cases import PARTS, QUICK, Bench, Sizes
 from stream_app.kafka.embedded import EmbeddedKafka
 from stream_app.kafka.embedded.runtime import KAFKA_VERSION
@@ -65,7 +65,8 @@ def _measure(
     with EmbeddedKafka(folder / "kafka", port=0, say=click.echo) as kafka:
         logs = folder / "logs"
         logs.mkdir()
-        bench = Bench(kafka.bootstrap_servers, logs, sizes, parts, click.echo)
+        rules_only = catalogs.rules_only(folder)
+        bench = Bench(kafka.bootstrap_servers, rules_only, logs, sizes, parts, click.echo)
         began = time.monotonic()
         for number in range(rounds):
             click.echo(f"round {number + 1} of {rounds}, {time.monotonic() - began:.0f} s so far")

@@ -23,6 +23,7 @@ from bench.worker import Worker
 PARTS: Final = (
     "worker",
     "worker_warm",
+    "worker_warm_learning",
     "stock_faust",
     "consume",
     "new_users",
@@ -33,6 +34,7 @@ PARTS: Final = (
 RATES: Final = (1_000, 10_000)
 _ON_ZIPF: Final = frozenset(("worker", "stock_faust", "consume"))
 _ON_PROFILES: Final = frozenset(("worker_warm", "latency", "restore"))
+_ON_MODELS: Final = frozenset(("worker_warm_learning",))
 _ON_NEW: Final = frozenset(("new_users", "memory"))
 
 
@@ -64,9 +66,14 @@ QUICK: Final = Sizes(
 
 @dataclass
 class Bench:
-    """Runs rounds against a broker; `found` has each part's figures, a list entry a round."""
+    """Runs rounds against a broker; `found` has each part's figures, a list entry a round.
+
+    Workers run the catalogue `rules_only`, the retail one without its learning, where not told
+    otherwise: figures of before learning stay comparable.
+    """
 
     servers: str
+    rules_only: str
     logs: Path
     sizes: Sizes
     parts: Collection[str]
@@ -80,6 +87,8 @@ class Bench:
             await self._zipf(number)
         if _ON_PROFILES & set(self.parts):
             await self._profiles(number)
+        if _ON_MODELS & set(self.parts):
+            await self._with_models(number)
         if _ON_NEW & set(self.parts):
             await self._new_users(number, watch_memory=last and "memory" in self.parts)
 
@@ -116,6 +125,19 @@ class Bench:
                 if "latency" in self.parts:
                     await worker.settle()
                     await self._latency(lane, self._rng(300 + number))
+
+    async def _with_models(self, number: int) -> None:
+        """The same as `worker_warm`, with models that score and decide; the same users too."""
+        sizes = self.sizes
+        async with self._lane(f"models{number}", learning=True) as lane:
+            await seed(lane, sizes.users, _now_ms() - events.HOUR_MS)
+            async with Worker(lane, self._log("models")) as worker:
+                await worker.ready()
+                await worker.settle()
+                warming = self._zipf_events(sizes.warm_up, 100 + number)
+                await worker.reach(await fill(lane, warming))
+                backlog = self._zipf_events(sizes.warm, 200 + number)
+                self._add("worker_warm_learning", await work_off(worker, lane, backlog))
 
     async def _latency(self, lane: Lane, rng: np.random.Generator) -> None:
         sizes = self.sizes
@@ -163,8 +185,9 @@ class Bench:
         return events.chunks(users, events.arrivals(total, _now_ms()), f"z{stream}", rng)
 
     @asynccontextmanager
-    async def _lane(self, name: str) -> AsyncIterator[Lane]:
-        lane = Lane(self.servers, name)
+    async def _lane(self, name: str, *, learning: bool = False) -> AsyncIterator[Lane]:
+        catalog = "retail" if learning else self.rules_only
+        lane = Lane(self.servers, name, catalog, learning)
         await lane.create()
         try:
             yield lane

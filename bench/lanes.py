@@ -17,10 +17,15 @@ _UNCOMPACTED = {"min.compaction.lag.ms": str(86_400_000)}
 
 @dataclass(frozen=True)
 class Lane:
-    """A set of topics whose names end in `name`, and the settings of a worker on them."""
+    """A set of topics whose names end in `name`, and the settings of a worker on them.
+
+    `catalog` is what its workers run; with `learning` it declares what to learn.
+    """
 
     servers: str
     name: str
+    catalog: str
+    learning: bool = False
 
     @property
     def plan(self) -> TopicPlan:
@@ -32,7 +37,13 @@ class Lane:
             tags=f"tags-{self.name}",
             tag_state=f"tag-state-{self.name}",
             dead_letters=f"dead-letters-{self.name}",
+            training=f"training-{self.name}" if self.learning else "",
+            models=self.models if self.learning else "",
         )
+
+    @property
+    def models(self) -> str:
+        return f"models-{self.name}"
 
     @property
     def inputs(self) -> tuple[str, str]:
@@ -50,6 +61,9 @@ class Lane:
             "tags_topic": plan.tags,
             "tag_state_topic": plan.tag_state,
             "dead_letters_topic": plan.dead_letters,
+            "training_topic": f"training-{self.name}",
+            "models_topic": self.models,
+            "catalog": self.catalog,
         }
         return {f"STREAM_APP_{name.upper()}": str(value) for name, value in settings.items()}
 

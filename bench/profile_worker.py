@@ -24,7 +24,7 @@ import click
 import numpy as np
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from bench import events
+from bench import events, learned
 from bench.seed import source_records
 from stream_app.engine import Profiles, Step, load_catalogue, step
 from stream_app.engine.changelog import encode_strings
@@ -41,14 +41,21 @@ _BATCH_BYTES: Final = 4 * 1024 * 1024
 @click.option("--users", default=250_000, show_default=True, help="Users of this partition.")
 @click.option("--span", default=3_600, show_default=True, help="Seconds that the events span.")
 @click.option("--new", is_flag=True, help="Each event from a new user, instead of by Zipf's law.")
+@click.option("--models", is_flag=True, help="With models that score and decide.")
 @click.option("--cprofile", is_flag=True, help="Functions by their own time, too.")
-def main(size: int, total: int, users: int, span: int, new: bool, cprofile: bool) -> None:
+def main(
+    size: int, total: int, users: int, span: int, new: bool, models: bool, cprofile: bool
+) -> None:
     """Print CPU µs an event by part of a round."""
     profiles = Profiles(load_catalogue("retail").compile())
     rng = np.random.default_rng(events.SEED)
     now = time.time_ns() // 1_000_000
     if not new:
         _warm_up(profiles, users, now - span * 1_000, rng)
+    if models:
+        learned.use(profiles)
+        while step(profiles, [[], []]).due:
+            pass
     who = rng.permutation(total) if new else events.zipf(total, users, rng)
     batch = events.make(who, events.arrivals(total, now, span * 1_000), "run", rng)
     rounds = [source_records(batch.part(at, at + size)) for at in range(0, total, size)]

@@ -18,7 +18,14 @@ RESULTS: Final = ROOT / "bench" / "results.json"
 PAGE: Final = ROOT / "docs" / "performance.md"
 BEGIN: Final = "<!-- results -->"
 END: Final = "<!-- end of results -->"
-THROUGHPUT: Final = ("worker_warm", "worker", "new_users", "stock_faust", "consume")
+THROUGHPUT: Final = (
+    "worker_warm",
+    "worker_warm_learning",
+    "worker",
+    "new_users",
+    "stock_faust",
+    "consume",
+)
 _PACKAGES: Final = (
     "stream-app",
     "faust-streaming",
@@ -30,6 +37,7 @@ _PACKAGES: Final = (
 )
 _NAMES: Final = {
     "worker_warm": "worker, all users known",
+    "worker_warm_learning": "the same with five predictions, segments and unusual users",
     "worker": "worker, first pass",
     "new_users": "worker, each event a new user",
     "stock_faust": "stock Faust, one table write an event",
@@ -84,6 +92,11 @@ def _throughput(results: Mapping[str, Any]) -> str:
     if {"worker_warm", "stock_faust"} <= set(results):
         warm, stock = (results[p]["events_per_second"] for p in ("worker_warm", "stock_faust"))
         lines.append(f"\nThe warm worker does {warm / stock:.1f} times the events of stock Faust.")
+    if {"worker_warm", "worker_warm_learning"} <= set(results):
+        plain, learned = (
+            results[p]["events_per_second"] for p in ("worker_warm", "worker_warm_learning")
+        )
+        lines.append(f"With learning it does {learned / plain:.0%} of what it does without.")
     return "\n".join(lines)
 
 

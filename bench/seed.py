@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from bench import events
+from bench import events, learned
 from bench.lanes import PARTITIONS, Lane
 from bench.load import Loader, loading
 from bench.partitioning import partitions_of
@@ -51,9 +51,15 @@ def source_records(batch: events.Events) -> list[list[Record]]:
 
 
 async def seed(lane: Lane, users: int, now_ms: int) -> int:
-    """Write `users` profiles, each updated three times; returns the number of row records."""
-    program = load_catalogue("retail").compile()
+    """Write `users` profiles, each updated three times; returns the number of row records.
+
+    On a lane that learns, models are put into use too, and the last update is decided by them.
+    """
+    program = load_catalogue(lane.catalog).compile()
     profiles, passes = _fold_sample(program, min(SAMPLE, users), now_ms)
+    if lane.learning:
+        await learned.publish(lane, learned.use(profiles))
+        passes[-1] = _rows(profiles)
     # As a worker compresses them.
     compression = Settings().codec
     async with loading(lane.servers, _BATCH_BYTES, compression) as loader:

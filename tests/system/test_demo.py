@@ -15,7 +15,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from stream_app.cli._demo.errors import DemoError
-from stream_app.cli._demo.worker import DemoWorker
+from stream_app.cli._demo.process import DemoProcess
 from stream_app.kafka.embedded import running_on
 
 #: Four programs one after the other, each of which takes seconds to start.
@@ -129,7 +129,9 @@ def test_on_a_cluster_it_leaves_no_topic_behind(tmp_path, kafka, catalogue):
 
 
 def test_a_worker_that_cannot_start_says_why(tmp_path):
-    worker = DemoWorker({"STREAM_APP_PARTITIONS": "none"}, tmp_path / "worker.log", bound=True)
+    worker = DemoProcess(
+        "worker", {"STREAM_APP_PARTITIONS": "none"}, tmp_path / "worker.log", bound=True
+    )
     with pytest.raises(DemoError, match=r"exit code 2") as caught:
         worker.wait_ready()
     assert "STREAM_APP_PARTITIONS=none" in "\n".join(caught.value.log)

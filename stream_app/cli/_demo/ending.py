@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.text import Text
 
 from stream_app.cli._demo.place import Place
+from stream_app.cli._demo.process import DemoProcess
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.show import Show
 from stream_app.cli._demo.tally import most_active
 from stream_app.cli._demo.words import NOTE, class_table, user_rows
-from stream_app.cli._demo.worker import DemoWorker
 
 
 def tell(screen: Screen, show: Show) -> None:
@@ -40,8 +40,8 @@ def tell(screen: Screen, show: Show) -> None:
             screen.row(*row)
 
 
-def go_on(screen: Screen, place: Place, data: Path, kept: DemoWorker | None, show: Show) -> None:
-    """Print what is left of the demo, and commands to copy; `kept` is a worker that goes on."""
+def go_on(screen: Screen, place: Place, data: Path, kept: list[DemoProcess], show: Show) -> None:
+    """Print what is left of the demo, and commands to copy; `kept` are the processes that go on."""
     user = next(iter(most_active(show.feed.events, 1)), ("h0001", 0))[0]
     program, folder = _program(), f"--data-dir {shlex.quote(str(data))}"
     read = [
@@ -50,13 +50,15 @@ def go_on(screen: Screen, place: Place, data: Path, kept: DemoWorker | None, sho
         f"{program} tail --until-end --tag big_spender --format json",
     ]
     stop = [f"{program} broker {folder} --stop"] if place.kafka is not None else []
-    if kept is not None:
-        watch = f"curl http://127.0.0.1:{kept.port}/metrics"
-        _commands(screen, "Kafka and the worker go on. To see more", [*read, watch])
-        _commands(screen, "To end them", [f"kill {kept.pid}", *stop])
+    if kept:
+        watch = f"curl http://127.0.0.1:{kept[0].port}/metrics"
+        names = " and ".join(f"the {process.command}" for process in kept)
+        pids = " ".join(str(process.pid) for process in kept)
+        _commands(screen, f"Kafka, {names} go on. To see more", [*read, watch])
+        _commands(screen, "To end them", [f"kill {pids}", *stop])
         return
     if place.shared:
-        screen.print("\nThe demo's worker has ended, and its topics are removed.")
+        screen.print("\nWhat the demo started has ended, and its topics are removed.")
     else:
         port = place.settings.bootstrap_servers.rpartition(":")[2]
         start = f"{program} broker {folder} --port {port} --detach"

@@ -12,13 +12,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from stream_app.kafka.embedded import EmbeddedKafka, running_on
 from stream_app.kafka.embedded.runtime import Say
-from stream_app.kafka.topics import Finding, TopicPlan, ensure_topics
+from stream_app.kafka.topics import Finding, TopicPlan, ensure_topics, topic_specs
 from stream_app.resolve import resolve
 from stream_app.settings import PREFIX, Settings
 
-_TOPICS = ("clicks", "purchases", "tags", "tag_state", "dead_letters")
+_TOPICS = ("clicks", "purchases", "tags", "tag_state", "dead_letters", "training", "models")
 #: The settings that a demo decides itself; all others are the user's.
-_OWN = ("bootstrap_servers", "app_id", "clock", *(f"{topic}_topic" for topic in _TOPICS))
+_OWN = ("bootstrap_servers", "app_id", "clock", "catalog", *(f"{topic}_topic" for topic in _TOPICS))
+#: Of these what a shell needs only where it is not the default.
+_SELDOM = (PREFIX + "CATALOG", *(f"{PREFIX}{topic.upper()}_TOPIC" for topic in _TOPICS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +28,13 @@ class Place:
     """Settings of a demo. `kafka` is None on a cluster of the user's.
 
     `shared`: others use the cluster too, so the topics carry the demo's name and are removed.
+    `learning`: the catalogue declares something to learn.
     """
 
     settings: Settings
     kafka: EmbeddedKafka | None
     shared: bool
+    learning: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -40,16 +44,17 @@ class Place:
     @property
     def exports(self) -> str:
         """Those of them that a shell needs, as arguments of `export`."""
+        usual = Settings.model_fields
         return " ".join(
             f"{name}={value}"
             for name, value in self.environment.items()
-            if self.shared or not name.endswith("_TOPIC")
+            if name not in _SELDOM or value != str(usual[name.removeprefix(PREFIX).lower()].default)
         )
 
     @property
     def plan(self) -> TopicPlan:
         """The topics; what history is sent to keeps it, old as it is."""
-        return replace(TopicPlan.of(self.settings), keep_inputs=True)
+        return replace(TopicPlan.of(self.settings, learning=self.learning), keep_inputs=True)
 
     def make_topics(self) -> list[Finding]:
         """Create the topics, or check them."""
@@ -57,8 +62,13 @@ class Place:
 
     def remove_topics(self) -> None:
         """Remove the demo's topics from a shared cluster; nothing else has their names."""
-        names = [*self.settings.topics, self.settings.changelog_topic]
+        names = [spec.name for spec in topic_specs(self.plan)]
         asyncio.run(_remove(self.settings.client_options(), names))
+
+    def under(self, catalog: str, *, learning: bool) -> Place:
+        """The same place with another catalogue."""
+        settings = self.settings.model_copy(update={"catalog": catalog})
+        return replace(self, settings=settings, learning=learning)
 
 
 def on_cluster(settings: Settings, name: str) -> Place:

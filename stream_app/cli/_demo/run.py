@@ -11,14 +11,16 @@ from pathlib import Path
 
 from rich.text import Text
 
+from stream_app.cli._demo.catalog import small_shop
 from stream_app.cli._demo.ending import go_on, tell
 from stream_app.cli._demo.errors import DemoError
 from stream_app.cli._demo.feed import Feed, Slice
+from stream_app.cli._demo.learned import learned_tables
 from stream_app.cli._demo.place import Place, on_cluster, on_kafka, start_kafka
+from stream_app.cli._demo.process import DemoProcess
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.show import Show
 from stream_app.cli._demo.words import LEGEND, NOTE, label, pace, title
-from stream_app.cli._demo.worker import DemoWorker
 from stream_app.data import Shop, load_shop
 from stream_app.engine.catalogue import Catalogue, load_catalogue
 from stream_app.kafka.embedded.runtime import KAFKA_VERSION
@@ -46,31 +48,36 @@ class Demo:
 
     def run(self) -> None:
         """Play it. Raises DemoError, and what Kafka, its client and the catalogue raise."""
+        self._plan.folder.mkdir(parents=True, exist_ok=True)
+        file = small_shop(self._plan.settings, self._plan.folder)
         try:
-            self._run(load_catalogue(self._plan.settings.catalog))
+            self._run(file, load_catalogue(file))
         except DemoError as error:
             for line in error.log:
                 self._screen.print(Text(f"  {line}", style="dim"))
             raise
 
-    def _run(self, catalogue: Catalogue) -> None:
+    def _run(self, file: str, catalogue: Catalogue) -> None:
         screen, keep = self._screen, self._plan.keep
-        self._plan.folder.mkdir(parents=True, exist_ok=True)
         screen.print(title())
         screen.print()
         with ThreadPoolExecutor(1) as pool, ExitStack() as ends:
             loading = pool.submit(load_shop)
-            place = self._kafka(ends)
+            place = self._kafka(ends).under(file, learning=catalogue.learning is not None)
             self._topics(place, ends)
             worker = self._worker(place, catalogue, ends)
-            show = self._play(place, catalogue, worker, loading)
+            trainer = self._trainer(place, ends) if place.learning else None
+            show = self._play(place, catalogue, (worker, trainer), loading)
             tell(screen, show)
+            for shown in learned_tables(place) if trainer else ():
+                screen.print(shown)
             if keep:
                 ends.pop_all()
             else:
                 screen.print()
                 screen.row(*label("End", "stopping what was started"))
-        go_on(screen, place, self._plan.folder / "kafka", worker if keep else None, show)
+        kept = [process for process in (worker, trainer) if process is not None and keep]
+        go_on(screen, place, self._plan.folder / "kafka", kept, show)
 
     def _kafka(self, ends: ExitStack) -> Place:
         plan = self._plan
@@ -94,22 +101,43 @@ class Demo:
                 made = f"six of its own, named {self._name}-…"
             stage.result = f"{made}; {place.settings.partitions} partitions each"
 
-    def _worker(self, place: Place, catalogue: Catalogue, ends: ExitStack) -> DemoWorker:
-        log = self._plan.folder / (f"{self._name}.log" if place.shared else "worker.log")
+    def _worker(self, place: Place, catalogue: Catalogue, ends: ExitStack) -> DemoProcess:
         features, tags = len(catalogue.features.names), len(catalogue.tags.names)
         with self._screen.stage("Worker", "starting a worker") as stage:
             began = time.monotonic()
-            worker = DemoWorker(place.environment, log, bound=not self._plan.keep)
-            ends.callback(lambda: worker.stop(_patience(place)))
-            worker.wait_ready()
+            worker = self._process("worker", place, ends)
             stage.result = (
                 f"ready after {time.monotonic() - began:.0f} s, as process {worker.pid}; "
                 f"its catalogue declares {features} features and {tags} tags"
             )
         return worker
 
+    def _trainer(self, place: Place, ends: ExitStack) -> DemoProcess:
+        with self._screen.stage("Trainer", "starting a trainer") as stage:
+            began = time.monotonic()
+            trainer = self._process("trainer", place, ends)
+            stage.result = (
+                f"ready after {time.monotonic() - began:.0f} s, as process {trainer.pid}; "
+                "it learns what users do next, and finds segments"
+            )
+        return trainer
+
+    def _process(self, command: str, place: Place, ends: ExitStack) -> DemoProcess:
+        """Start a command, see that it is ended with the demo, and wait until it is at work."""
+        plan = self._plan
+        name = f"{self._name}-{command}" if place.shared else command
+        log = plan.folder / f"{name}.log"
+        process = DemoProcess(command, place.environment, log, bound=not plan.keep)
+        ends.callback(lambda: process.stop(_patience(place)))
+        process.wait_ready()
+        return process
+
     def _play(
-        self, place: Place, catalogue: Catalogue, worker: DemoWorker, loading: Future[Shop]
+        self,
+        place: Place,
+        catalogue: Catalogue,
+        processes: tuple[DemoProcess, DemoProcess | None],
+        loading: Future[Shop],
     ) -> Show:
         part, screen = self._plan.part, self._screen
         with screen.stage("Shop", "reading a year of shopping") as stage:
@@ -119,7 +147,7 @@ class Demo:
         screen.row(*label("Tags", LEGEND))
         screen.print()
         meaning = {tag.name: tag.description for tag in catalogue.tags.declarations.values()}
-        show = Show(screen, Feed(shop, part), worker, place, meaning)
+        show = Show(screen, Feed(shop, part), *processes, place, meaning)
         try:
             with screen.watching():
                 asyncio.run(show.play())

@@ -12,11 +12,11 @@ from typing import Any, Final
 from stream_app.cli._demo.errors import DemoError
 from stream_app.cli._demo.feed import Feed
 from stream_app.cli._demo.place import Place
+from stream_app.cli._demo.process import DemoProcess
 from stream_app.cli._demo.sampler import Sampler
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.tally import Tally
 from stream_app.cli._demo.words import change_row, day, meaning_row
-from stream_app.cli._demo.worker import DemoWorker
 from stream_app.data.checks import Checked
 from stream_app.domain.changes import decode_change
 from stream_app.kafka.produce import produce
@@ -79,7 +79,8 @@ class Show:
         self,
         screen: Screen,
         feed: Feed,
-        worker: DemoWorker,
+        worker: DemoProcess,
+        trainer: DemoProcess | None,
         place: Place,
         meaning: Mapping[str, str],
     ) -> None:
@@ -88,6 +89,7 @@ class Show:
         self._screen = screen
         self.feed = feed
         self._worker = worker
+        self._processes = [worker, *([trainer] if trainer else [])]
         self._place = place
         self._settings = place.settings
         self._meaning = meaning
@@ -142,7 +144,8 @@ class Show:
             await asyncio.sleep(LINE_SECONDS)
 
     def _check(self) -> None:
-        self._worker.check()
+        for process in self._processes:
+            process.check()
         kafka = self._place.kafka
         if kafka is not None and not kafka.alive:
             raise DemoError(f"Kafka has ended: see {kafka.log}")

@@ -16,7 +16,7 @@ from bench.seed import Record
 from bench.worker import _sums
 from stream_app.domain.decode import DecodeOptions, Decoder
 
-LANE = Lane("127.0.0.1:9", "unit")
+LANE = Lane("127.0.0.1:9", "unit", "retail")
 
 
 def test_a_metric_is_the_sum_of_its_series() -> None:

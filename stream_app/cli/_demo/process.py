@@ -1,4 +1,4 @@
-"""The demo's worker: a `stream-app worker` as a process of its own, watched by its HTTP port."""
+"""The demo's worker and trainer: commands as processes, watched by their HTTP ports."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ _TAIL: Final = 15
 _SAMPLE: Final = re.compile(r"^stream_app_(\w+?)(?:_total)?(?:\{.*\})? (\S+)$", re.MULTILINE)
 
 
-class DemoWorker:
-    """Starts at once with the settings `env` (STREAM_APP_*); its output goes to `log`.
+class DemoProcess:
+    """`stream-app COMMAND`, started at once with the settings `env` (STREAM_APP_*).
 
-    With `bound` it dies with this process, however that ends.
+    Its output goes to `log`. With `bound` it dies with this process, however that ends.
     """
 
-    def __init__(self, env: Mapping[str, str], log: Path, *, bound: bool) -> None:
+    def __init__(self, command: str, env: Mapping[str, str], log: Path, *, bound: bool) -> None:
+        self.command = command
         self.log = log
         self.port = free_port()
         log.unlink(missing_ok=True)
         self._child: Child = launch(
-            [sys.executable, "-m", "stream_app", "worker", "--no-restart"],
+            [sys.executable, "-m", "stream_app", command, "--no-restart"],
             log,
             {**env, "STREAM_APP_HTTP_PORT": str(self.port)},
             bound=bound,
@@ -43,12 +44,13 @@ class DemoWorker:
         self.pid = self._child.pid
 
     def wait_ready(self) -> None:
-        """Return when it has its partitions; DemoError when it ends or takes too long."""
+        """Return when it is at work; DemoError when it ends or takes too long."""
         deadline = time.monotonic() + READY_SECONDS
         while not self._get("/readyz"):
             self.check()
             if time.monotonic() > deadline:
-                raise DemoError(f"the worker was not ready after {READY_SECONDS:.0f} s", self.tail)
+                problem = f"the {self.command} was not ready after {READY_SECONDS:.0f} s"
+                raise DemoError(problem, self.tail)
             time.sleep(0.1)
 
     def check(self) -> None:
@@ -56,8 +58,8 @@ class DemoWorker:
         code = self._child.exit_code
         if code is not None:
             raise DemoError(
-                f"the worker ended (exit code {code}): the lines above are the end of {self.log}, "
-                "docs/operations.md says what they mean",
+                f"the {self.command} ended (exit code {code}): the lines above are the end of "
+                f"{self.log}, docs/operations.md says what they mean",
                 self.tail,
             )
 
