@@ -63,6 +63,11 @@ class Log:
         self._consumer.seek(self._tp, self._next)
         return self._next
 
+    def skip_to(self, offset: int) -> None:
+        """Go on from `offset`, which is not before the next one."""
+        self._next = max(self._next, offset)
+        self._consumer.seek(self._tp, self._next)
+
     async def end(self) -> int:
         """The last stable offset: beyond all that is committed."""
         ends = self._consumer.end_offsets([self._tp])

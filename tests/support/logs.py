@@ -51,6 +51,9 @@ class FakeLog:
         self._answer()
         return self._from.first
 
+    def skip_to(self, offset: int) -> None:
+        self._next = max(self._next, offset)
+
     async def end(self) -> int:
         self._answer()
         return self._from.end

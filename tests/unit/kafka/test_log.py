@@ -89,6 +89,18 @@ async def test_it_reads_committed_records_outside_any_group_from_the_first_kept(
     assert inside(log).stopped
 
 
+async def test_records_can_be_skipped_forwards_only(log) -> None:
+    inside(log).first = 7
+    await log.open()
+    log.skip_to(3)
+    assert await log.position() == 7
+    log.skip_to(20)
+    assert await log.position() == 20
+    inside(log).fetches.append((9, [(8, b"a", b"1")]))
+    with pytest.raises(Fatal, match="fell from offset 20 to 8"):
+        await log.take(10)
+
+
 async def test_all_is_the_last_of_each_key_without_what_was_deleted(log) -> None:
     await log.open()
     inside(log).last = 6
