@@ -22,12 +22,14 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
     """One comparison as it came out: `feature op threshold` is a true statement about `value`.
 
     `op` is `> >= < <= == != in`, `not in`, `has` or `missing`; `value` is None when missing.
+    `threshold_of` is what the threshold was worked out from where quantiles of all users are in it.
     """
 
     feature: str
     op: str
     value: float | str | None
     threshold: Threshold
+    threshold_of: str | None = None
 
 
 class Condition(ABC):

@@ -60,7 +60,9 @@ class Compare(Leaf):
             return Comparison(self.left.source, "missing", None, None)
         if threshold is None:
             return Comparison(self.right.source, "missing", None, None)
-        return Comparison(self.left.source, self.op if held else NEGATED[self.op], value, threshold)
+        op = self.op if held else NEGATED[self.op]
+        of = self.right.source if self.right.quantiles else None
+        return Comparison(self.left.source, op, value, threshold, of)
 
 
 @dataclass(frozen=True, slots=True)
