@@ -1,4 +1,4 @@
-"""A champion is River's pipeline, refuses what would ruin it, and its averages hold still."""
+"""A champion is Bayes' rule step by step, and refuses what would ruin it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from river import compose, linear_model, optim, preprocessing
 
-from stream_app.learning.classifier import Champion, Step
+from stream_app.learning.classifier import Champion, Prior
+from stream_app.learning.measures import auc
 from stream_app.learning.scoring import score
 
 COLUMNS = ("visits", "spend", "share", "rare")
@@ -30,47 +31,110 @@ def generated(seed, n, columns=COLUMNS):
     return values, y
 
 
-class FlooredScaler(preprocessing.StandardScaler):
-    """River's scaler with a least scale."""
-
-    def __init__(self, floor):
-        super().__init__()
-        self.floor = floor
-
-    def transform_one(self, x):
-        return {
-            i: (xi - self.means[i]) / max(self.vars[i] ** 0.5, self.floor) if self.vars[i] else 0.0
-            for i, xi in x.items()
-        }
-
-
-def river_pipeline(scaler, step):
+def river_pipeline():
     return compose.Pipeline(
-        scaler,
-        linear_model.LogisticRegression(
-            optimizer=optim.SGD(step.rate), l2=step.l2, intercept_lr=step.intercept_rate
-        ),
+        preprocessing.StandardScaler(),
+        linear_model.LogisticRegression(optimizer=optim.SGD(0.005), l2=0.001, intercept_lr=0.01),
     )
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.1])
-@given(seed=st.integers(0, 2**32 - 1), rate=st.sampled_from([0.001, 0.005, 0.05]))
+def test_the_scaler_is_rivers():
+    values, y = generated(2, 300)
+    scaler, champion = preprocessing.StandardScaler(), Champion(COLUMNS, Prior(floor=0.0))
+    for vector, outcome in zip(values, y, strict=True):
+        scaler.learn_one(champion.design.row(vector))
+        champion.learn(vector, outcome)
+    model = champion.export()
+    assert model.mean == pytest.approx([scaler.means[name] for name in model.names], abs=1e-9)
+    spread = [scaler.vars[name] ** 0.5 or 1.0 for name in model.names]
+    assert model.scale == pytest.approx(spread, abs=1e-9)
+
+
+class Textbook:
+    """The same belief kept as precision, the covariance's inverse: Bayes' rule written out."""
+
+    def __init__(self, width, prior):
+        self.precision = np.diag([1 / prior.variance] * width + [1 / prior.intercept])
+        self.theta = np.zeros(width + 1)
+
+    def learn(self, x, y, weight):
+        p = 1 / (1 + np.exp(-(x @ self.theta)))
+        self.precision += weight * p * (1 - p) * np.outer(x, x)
+        self.theta += weight * (y - p) * np.linalg.solve(self.precision, x)
+
+
+@given(seed=st.integers(0, 2**32 - 1), variance=st.sampled_from([0.01, 0.03, 1.0]))
 @settings(max_examples=8)
-def test_the_last_step_equals_river(floor, seed, rate):
-    step = Step(rate=rate, floor=floor)
-    scaler = FlooredScaler(floor) if floor else preprocessing.StandardScaler()
-    river, champion = river_pipeline(scaler, step), Champion(COLUMNS, step)
-    values, y = generated(seed, 300)
-    weights = np.random.default_rng(seed).choice([0.5, 1.0, 3.0], size=300)
+def test_a_step_is_bayes_rule_at_the_present_mean(seed, variance):
+    prior = Prior(variance=variance, memory=0)
+    champion = Champion(COLUMNS, prior)
+    textbook = Textbook(len(champion.design.names), prior)
+    values, y = generated(seed, 200)
+    weights = np.random.default_rng(seed).choice([0.5, 1.0, 3.0], size=200)
     for vector, outcome, weight in zip(values, y, weights, strict=True):
-        row = champion.design.row(vector)
-        river[type(scaler).__name__].learn_one(row)
-        scaled = river[type(scaler).__name__].transform_one(row)
-        river["LogisticRegression"].learn_one(scaled, bool(outcome), weight)
         champion.learn(vector, outcome, weight)
-        x = dict(zip(COLUMNS, vector, strict=True))
-        expected = river.predict_proba_one(row)
-        assert champion.predict_proba_one(x) == pytest.approx(expected, abs=1e-9)
+        model = champion.export()
+        x = (champion.design.matrix(vector[None])[0] - model.mean) / np.array(model.scale)
+        textbook.learn(np.append(x, 1.0), outcome, weight)
+    model = champion.export()
+    assert [*model.weights, model.intercept] == pytest.approx(textbook.theta.tolist(), abs=1e-7)
+
+
+def test_without_forgetting_it_ends_where_all_examples_at_once_would():
+    values, y = generated(9, 4_000)
+    prior = Prior(memory=0)
+    champion = Champion(COLUMNS, prior)
+    champion.learn_many(values, y)
+    model = champion.export()
+    x = (champion.design.matrix(values) - model.mean) / np.array(model.scale)
+    x = np.column_stack([x, np.ones(len(x))])
+    theta, ridge = np.zeros(x.shape[1]), np.diag([1 / prior.variance] * (x.shape[1] - 1) + [0.1])
+    for _ in range(20):
+        p = 1 / (1 + np.exp(-(x @ theta)))
+        slope = x.T @ (p - y) + ridge @ theta
+        theta -= np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + ridge, slope)
+    at_once = 1 / (1 + np.exp(-(x @ theta)))
+    assert np.abs(score(model, values) - at_once).mean() < 0.01
+
+
+def test_a_rare_outcome_is_learned_before_gradient_steps_do():
+    columns = (*COLUMNS[:3], *(f"noise{i}" for i in range(12)), COLUMNS[3])
+    values, _ = generated(10, 9_000, columns)
+    t = np.log1p(np.nan_to_num(values))
+    random = np.random.default_rng(10)
+    y = (random.random(len(t)) < 1 / (1 + np.exp(4.7 - 1.2 * t[:, 0] + t[:, 1]))).astype(float)
+    assert 40 < y[:3_000].sum() < 120
+    champion, river = Champion(columns), river_pipeline()
+    champion.learn_many(values[:3_000], y[:3_000])
+    for vector, outcome in zip(values[:3_000], y[:3_000], strict=True):
+        river.learn_one(champion.design.row(vector), bool(outcome))
+    ours = score(champion.export(), values[3_000:])
+    theirs = [river.predict_proba_one(champion.design.row(v))[True] for v in values[3_000:]]
+    came_true = y[3_000:] == 1
+    assert auc(ours, came_true) > auc(np.array(theirs), came_true) + 0.01
+
+
+@pytest.mark.parametrize(("memory", "follows"), [(1_000, True), (0, False)])
+def test_forgetting_follows_a_break(memory, follows):
+    values, y = generated(11, 12_000)
+    turned = 1.0 - y
+    champion = Champion(COLUMNS, Prior(memory=memory))
+    champion.learn_many(values[:8_000], y[:8_000])
+    champion.learn_many(values[8_000:11_000], turned[8_000:11_000])
+    found = auc(score(champion.export(), values[11_000:]), turned[11_000:] == 1)
+    assert (found > 0.7) is follows
+
+
+def test_what_examples_say_nothing_of_stays_as_it_was_believed():
+    values, y = generated(12, 30_000)
+    values[:, 1] = 3.0
+    champion = Champion(COLUMNS, Prior(memory=500))
+    champion.learn_many(values, y)
+    covariance = champion._covariance
+    assert np.array_equal(covariance, covariance.T)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+    assert covariance[1, 1] == pytest.approx(0.03)
+    assert champion.export().weights[1] == 0.0
 
 
 def test_by_column_as_by_vector():
@@ -126,47 +190,6 @@ def latest(champion):
     return lambda values: np.array(
         [champion.predict_proba_one(dict(zip(names, v, strict=True)))[True] for v in values]
     )
-
-
-def logit(p):
-    return np.log(p / (1 - p))
-
-
-@pytest.mark.parametrize(("memory", "n"), [(1_000, 60), (20, 60)])
-def test_the_averaged_logit_is_the_average_of_the_steps_logits(memory, n):
-    values, y = generated(3, n)
-    population, _ = generated(4, 20)
-    champion = Champion(COLUMNS, Step(memory=memory, rate=0.05))
-    average = np.zeros(len(population))
-    for i, (vector, outcome) in enumerate(zip(values, y, strict=True), start=1):
-        champion.learn(vector, outcome)
-        average += max(2 / (i + 1), 1 / memory) * (logit(latest(champion)(population)) - average)
-    assert logit(score(champion.export(), population)) == pytest.approx(average, abs=1e-9)
-
-
-def test_averaging_gives_better_log_loss_and_fewer_flips():
-    columns = (*COLUMNS[:3], *(f"noise{i}" for i in range(16)), COLUMNS[3])
-    values, y = generated(5, 14_000, columns)
-    population, outcomes = generated(6, 1_500, columns)
-    champion = Champion(columns)
-    losses, tagged = {"last": [], "average": []}, {"last": [], "average": []}
-    champion.learn_many(values[:8_000], y[:8_000])
-    for start in range(8_000, 14_000, 1_000):
-        scores = {
-            "last": latest(champion)(population),
-            "average": score(champion.export(), population),
-        }
-        for name, p in scores.items():
-            losses[name].append(-np.mean(np.log(np.where(outcomes == 1, p, 1 - p))))
-            tagged[name].append(p >= 0.4)
-        champion.learn_many(values[start : start + 1_000], y[start : start + 1_000])
-    assert np.mean(losses["average"]) < np.mean(losses["last"])
-
-    def flips(name):
-        moves = [np.sum(a != b) for a, b in itertools.pairwise(tagged[name])]
-        return sum(moves) / sum(map(np.sum, tagged[name][1:]))
-
-    assert flips("average") < 0.5 * flips("last")
 
 
 def test_the_reference_is_the_recent_populations_mean():
