@@ -1,46 +1,101 @@
-"""What is learned of segments and of the population: a fold of the samples and day ends."""
+"""What is learned of the population: a fold of the samples for segments, and of day ends.
+
+Every day its quantiles; every week, or at once when a feature has drifted, segments and what is
+unusual.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.clock import DAY
-from stream_app.learning.declaration import Segmentation
+from stream_app.learning.alarms import Drift, means
+from stream_app.learning.anomaly import grow
+from stream_app.learning.declaration import Learning, Segmentation, Unusual
+from stream_app.learning.history import History
+from stream_app.learning.movement import Movement
 from stream_app.learning.population import WINDOW_DAYS, Population
-from stream_app.learning.scorers import Quantiles, Scorer
-from stream_app.learning.segments import Segments, Settings, fit_segments
-from stream_app.learning.snapshot import Kind, Model, Trained
+from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Quantiles
+from stream_app.learning.scoring import score
+from stream_app.learning.segments import Segments, Settings, fit_segments, moved, restored
+from stream_app.learning.snapshot import Kind, Model, State, Trained
 from stream_app.learning.tasks import POPULATION, SEGMENTS, UNUSUAL_BEHAVIOUR
+from stream_app.learning.thresholds import for_top_share
 from stream_app.learning.training import Example, columns_id
 
 __all__ = ["LEAST", "POPULATION", "REFIT_DAYS", "SEGMENTS", "UNUSUAL_BEHAVIOUR", "Clusters"]
 
 Floats = NDArray[np.float64]
+Metrics = dict[str, float | None]
 
 #: Sampled users without whom no segments are fitted.
 LEAST: Final = 300
+#: Those without whom nobody is called unusual.
+LEAST_SCORED: Final = 1_000
 #: Days from one fit to the next.
 REFIT_DAYS: Final = 7
+_KINDS: Final[Mapping[str, Kind]] = {
+    SEGMENTS: "segments",
+    POPULATION: "population",
+    UNUSUAL_BEHAVIOUR: "anomaly",
+}
 
 
 class Clusters:
-    """Fits segments to a week's samples, every week; tells quantiles every day.
+    """Fits segments and half-space trees to a week's users; tells quantiles every day.
 
-    `day` must be called with rising day ends, once all partitions have ended them.
+    `day` must be called with rising day ends, once all partitions have ended them. All that a fit
+    goes on from was published by the one before, but for some of its users.
     """
 
-    def __init__(self, segmentation: Segmentation, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        segmentation: Segmentation,
+        columns: Sequence[str],
+        *,
+        unusual: Unusual | None = None,
+        words: Mapping[str, tuple[str, str]] | None = None,
+        drift: Drift | None = None,
+    ) -> None:
+        self.drift: Final = drift or Drift()
         self._segmentation = segmentation
+        self._unusual = unusual
         self._columns = list(columns)
         self._population = Population(columns)
-        self._settings = Settings(k=segmentation.k)
+        self._settings = Settings(k=segmentation.k, words=words or {})
+        self._history = History()
         self._segments: Segments | None = None
+        self._movement: Movement | None = None
         self._fitted = 0
-        self._versions = dict.fromkeys((SEGMENTS, POPULATION), 0)
+        self._alarmed = False
+        self._grown = 0
+        self._versions: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, learning: Learning, drift: Drift | None = None) -> Clusters | None:
+        """What a catalogue declares; None without segments."""
+        if learning.segmentation is None:
+            return None
+        return cls(
+            learning.segmentation,
+            learning.columns,
+            unusual=learning.unusual,
+            words=learning.words,
+            drift=drift,
+        )
+
+    def resume(self, models: Sequence[Model]) -> None:
+        """Go on from the segments that are published, instead of fitting them again.
+
+        Up to the newest of them nothing is fitted: on the day of each it is taken over, so that
+        ids go on where records of then are deleted. Must be called before the first record.
+        """
+        self._history = History(models)
 
     def example(self, record: Example, values: Floats) -> None:
         """Take a sample whose vector (c,) is `values`, if it is one for segments."""
@@ -51,63 +106,122 @@ class Clusters:
         """Return the models that the day end `at` (ms) brings."""
         day = at // DAY
         vectors = self._population.vectors(day)
+        self._observe(day)
         models = [self._quantiles(at)] if len(vectors) else []
-        if len(vectors) >= LEAST and day - self._fitted >= REFIT_DAYS:
-            models += self._fit(at, vectors)
+        segments = self._examine(at, vectors)
+        models += segments
+        if len(vectors) >= LEAST and (segments or day - self._grown >= REFIT_DAYS):
+            models += self._trees(at, vectors)
         self._population.forget(day - WINDOW_DAYS + 1)
         return models
 
+    def _observe(self, day: int) -> None:
+        """Watch the day's users: have features drifted, or segments moved?"""
+        today = self._population.day(day)
+        alarms = self.drift.add(day, means(today, self._columns))
+        watched = set(self._segmentation.features)
+        self._alarmed |= any(alarm.series in watched for alarm in alarms)
+        if self._movement is not None and len(today):
+            self._movement.add(self._of(today, self._movement.centroids.names))
+
+    def _examine(self, at: int, vectors: Floats) -> list[Model]:
+        """Take over what is published of the day, or fit if it is time."""
+        day = at // DAY
+        for model, scorer in self._history.before(day):
+            self._take_over(model, scorer, vectors[:0])
+        published = self._history.at(day)
+        if published is not None:
+            self._take_over(*published, vectors)
+            return [published[0]]
+        due = self._alarmed or day - self._fitted >= REFIT_DAYS
+        if self._history or not due or len(vectors) < LEAST:
+            return []
+        return self._fit(at, vectors)
+
+    def _take_over(self, model: Model, scorer: Centroids, vectors: Floats) -> None:
+        values = self._of(vectors, model.columns)
+        self._adopt(restored(scorer, values, model.columns, self._settings), model.version)
+        self._versions[SEGMENTS] = model.version
+
+    def _adopt(self, segments: Segments, day: int) -> None:
+        self._segments, self._fitted, self._alarmed = segments, day, False
+        names = segments.centroids.names
+        known = all(name in self._columns for name in names)
+        self._movement = Movement(segments.centroids) if known else None
+
     def _fit(self, at: int, vectors: Floats) -> list[Model]:
-        features = self._segmentation.features
-        places = [self._columns.index(name) for name in features]
+        features, share_of = self._segmentation.features, self._segmentation.share_of
+        worth = self._of(vectors, [share_of])[:, 0] if share_of else None
+        values, before = self._of(vectors, features), self._segments
         try:
-            found = fit_segments(vectors[:, places], features, self._settings, self._segments)
+            found = fit_segments(values, features, self._settings, before, at, worth)
         except ValueError:
             # Too few who differ: what there was stays, and another day is tried.
             return []
-        self._segments, self._fitted = found, at // DAY
-        metrics = {"k": float(found.check.k), "silhouette": found.check.silhouettes[found.check.k]}
-        stability = found.check.stabilities.get(found.check.k)
-        return [
-            self._model(
-                "segments",
-                SEGMENTS,
-                at,
-                len(vectors),
-                found.centroids,
-                {**metrics, "stability": stability},
-                features,
-            )
-        ]
+        self._adopt(found, at // DAY)
+        metrics = _fit_metrics(found, before.centroids if before else None, len(vectors))
+        model = self._model(SEGMENTS, at, len(vectors), found.centroids, metrics, features)
+        return [model]
+
+    def _trees(self, at: int, vectors: Floats) -> list[Model]:
+        if self._unusual is None:
+            return []
+        features, top = self._unusual.features, self._unusual.top
+        values = self._of(vectors, features)
+        trees = grow(values, features, self._settings.seed)
+        if trees is None:
+            return []
+        scores = score(trees, values)
+        enough = len(scores) >= LEAST_SCORED
+        threshold = for_top_share(scores, top) if enough else None
+        if threshold is not None:
+            # Until then, every day is a chance.
+            self._grown = at // DAY
+        state: State = (
+            "warming" if not enough else "live" if threshold is not None else "unreachable"
+        )
+        metrics: Metrics = {
+            "median": float(np.median(scores)),
+            "share": None if threshold is None else float(np.mean(scores >= threshold)),
+        }
+        model = self._model(UNUSUAL_BEHAVIOUR, at, len(scores), trees, metrics, features)
+        thresholds = [] if threshold is None else [threshold]
+        return [msgspec.structs.replace(model, state=state, thresholds=thresholds)]
 
     def _quantiles(self, at: int) -> Model:
         summary = self._population.summary(at // DAY)
         scorer = Quantiles(by_column={n: list(pairs) for n, pairs in summary.quantiles.items()})
-        missing: dict[str, float | None] = {
-            f"missing_{name}": share for name, share in summary.missing.items()
-        }
-        return self._model(
-            "population", POPULATION, at, summary.users, scorer, missing, self._columns
-        )
+        metrics: Metrics = {f"missing_{name}": share for name, share in summary.missing.items()}
+        metrics |= self._movement.metrics() if self._movement else {}
+        alarms = self.drift.recent(at // DAY)
+        metrics["drift_alarms"] = float(len(alarms))
+        metrics |= {f"drift_{alarm.series}": alarm.shift for alarm in alarms}
+        return self._model(POPULATION, at, summary.users, scorer, metrics, self._columns)
+
+    def _of(self, vectors: Floats, names: Sequence[str]) -> Floats:
+        """The named columns of vectors (n, c); one that is not there is missing in all."""
+        none = np.full(len(vectors), np.nan)
+        known = set(self._columns)
+        found = [vectors[:, self._columns.index(n)] if n in known else none for n in names]
+        return np.array(found).T.reshape(len(vectors), len(names))
 
     def _model(
         self,
-        kind: Kind,
         task: str,
         at: int,
         examples: int,
-        scorer: Scorer,
-        metrics: dict[str, float | None],
+        scorer: Centroids | HalfSpaceTrees | Quantiles,
+        metrics: Metrics,
         columns: Sequence[str],
     ) -> Model:
         # The day's number, as those of predictions.
-        parent, version = self._versions[task], at // DAY
+        parent, version = self._versions.get(task), at // DAY
         self._versions[task] = version
         return Model(
-            kind=kind,
+            kind=_KINDS[task],
             task=task,
             version=version,
-            parent=parent or None,
+            parent=parent,
             columns=list(columns),
             columns_id=columns_id(columns),
             created_at=at,
@@ -119,3 +233,18 @@ class Clusters:
             state="live",
             thresholds=[],
         )
+
+
+def _fit_metrics(found: Segments, before: Centroids | None, users: int) -> Metrics:
+    """How good the fit is; each segment's share of the users, and how far its centre has moved."""
+    c, check = found.centroids, found.check
+    assert check is not None
+    metrics: Metrics = {
+        "k": float(check.k),
+        "silhouette": check.silhouettes[check.k],
+        "stability": check.stabilities.get(check.k),
+        "size_unusual": 1.0 - sum(c.sizes) / users,
+    }
+    metrics |= {f"size_{name}": n / users for name, n in zip(c.ids, c.sizes, strict=True)}
+    went = moved(before, c) if before is not None else {}
+    return metrics | {f"moved_{name}": distance for name, distance in went.items()}

@@ -18,6 +18,8 @@ TYPICAL: Final = "typical"
 #: How many spreads from the population's median a feature must be to enter a name, and to stay.
 ENTERS: Final = 0.5
 STAYS: Final = 0.25
+#: Characters that a name may have, but for a number at its end.
+LONGEST: Final = 240
 _MOST: Final = 3
 
 
@@ -66,7 +68,7 @@ def _distinct(found: Sequence[str], taken: set[str]) -> str:
     words = list(dict.fromkeys(found))
     for length in range(min(_MOST, len(words)), len(words) + 1):
         name = BETWEEN.join(words[:length]) or TYPICAL
-        if name not in taken:
+        if name not in taken and len(name) <= LONGEST:
             return name
-    base = BETWEEN.join(words[:_MOST]) or TYPICAL
+    base = BETWEEN.join(words[:_MOST])[:LONGEST] or TYPICAL
     return next(name for i in range(2, len(taken) + 3) if (name := f"{base} {i}") not in taken)

@@ -85,6 +85,11 @@ class Population:
             newest |= _smallest(at, self._days.get(at, {}), self._cap)
         return np.array(list(newest.values())).reshape(len(newest), len(self.columns))
 
+    def day(self, day: int) -> NDArray[np.float64]:
+        """The vectors (n, c) that were sampled at the end of one day."""
+        found = list(_smallest(day, self._days.get(day, {}), self._cap).values())
+        return np.array(found).reshape(len(found), len(self.columns))
+
     def summary(self, day: int) -> Summary:
         """The quantiles over the seven days that end with `day`, missing values left out."""
         values = self.vectors(day)

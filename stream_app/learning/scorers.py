@@ -129,8 +129,8 @@ class Centroids(Struct, frozen=True, gc=False, kw_only=True, tag_field="kind", t
         """What is wrong beyond the schema, each naming its field."""
         yield from _repeated("ids", self.ids)
         yield from _repeated("names", self.names)
-        told = {f: getattr(self, f) for f in ("labels", "since", "shares")}
-        lists = {"centre": self.centre, "sizes": self.sizes} | {f: v for f, v in told.items() if v}
+        told = {f: getattr(self, f) for f in ("labels", "since", "shares") if getattr(self, f)}
+        lists: dict[str, Sequence[object]] = {"centre": self.centre, "sizes": self.sizes, **told}
         yield from _unequal(lists, len(self.ids), "ids")
         yield from _unequal({"median": self.median, "spread": self.spread}, len(self.names))
         yield from _unequal(_rows("centre", self.centre), len(self.names))
