@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
@@ -49,6 +49,42 @@ TABLE: Final = (
     Declared("models_differing", "counter", "Models learned anew with other content.", ("task",)),
     Declared("models_refused", "counter", "Models that could not be used.", ("reason",)),
     Declared("model_version", "gauge", "Version of a model that is in use.", ("task",)),
+    *(
+        # What the newest version says of itself; see kafka/model_metrics.py.
+        Declared(name, "gauge", text, ("task", *labels))
+        for name, text, *labels in (
+            ("model_newest_version", "Newest version of a model, held ones included."),
+            ("model_newest_timestamp_seconds", "Event time up to which the newest one learned."),
+            ("model_held", "1 while the newest version is held."),
+            ("model_live", "1 while the newest version is live."),
+            ("model_learned_examples", "Examples or users that the newest version learned."),
+            ("model_cohort_timestamp_seconds", "Day end of the newest closed cohort."),
+            ("model_examples", "Examples by their end, since the first record.", "ending"),
+            ("model_flips", "Share of tags that the newest version changes."),
+            ("model_auc", "Area under the ROC curve in the newest cohort.", "group"),
+            ("model_log_loss", "Log loss in the newest cohort, in nats.", "group"),
+            ("model_lift", "Lift of the best-scored tenth in the newest cohort.", "group"),
+            ("model_calibration_error", "|mean score - share that came true|.", "group"),
+            ("model_precision", "Share of those tagged for whom it came true.", "group"),
+            ("model_cohort_examples", "Examples of the newest cohort.", "group"),
+            ("model_cohort_positives", "Examples of it that came true.", "group"),
+            ("model_silhouette", "Silhouette of the segments."),
+            ("model_stability", "How far segments of other samples agree, 0 to 1."),
+            ("model_tagged_share", "Share of users that are beyond the threshold."),
+            ("model_drift_alarms", "Daily means that were found to have moved in four weeks."),
+            ("model_drift", "By how much a daily mean has moved.", "series"),
+            ("model_missing_share", "Share of sampled users without a value.", "feature"),
+            ("segment_users", "Sampled users that a segment was fitted to.", "segment"),
+            ("segment_share", "Share of sampled users in a segment.", "segment"),
+            ("segment_moved_spreads", "How far a segment's users have moved.", "segment"),
+        )
+    ),
+    Declared(
+        "segment_moves",
+        "counter",
+        "Users that went from one segment to another.",
+        ("before", "after"),
+    ),
     Declared("lag", "gauge", "Records of an input not yet committed.", ("topic", "partition")),
     Declared("queued", "gauge", "Records waiting in memory for the next round.", ("partition",)),
     Declared("users", "gauge", "Profiles held in memory.", ("partition",)),
@@ -162,6 +198,17 @@ class Metrics:
         """Sets a gauge. Raises UndeclaredMetric."""
         gauge = _find(self._gauges, name)
         (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def set_labelled(self, name: str, labels: Sequence[str], value: float) -> None:
+        """Sets a gauge, by label values in declared order. Raises UndeclaredMetric."""
+        _find(self._gauges, name).labels(*labels).set(value)
+
+    def end(self, name: str, **labels: str) -> None:
+        """Ends the series of a gauge that have these labels; all of them without any. Raises
+        UndeclaredMetric.
+        """
+        gauge = _find(self._gauges, name)
+        gauge.remove_by_labels(labels) if labels else gauge.clear()
 
     def observe(self, name: str, values: ArrayLike) -> None:
         """Adds one value, or an array of them, to a histogram. Raises UndeclaredMetric."""

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.log import Log, read_all
+from stream_app.kafka.model_metrics import tell, tell_nothing, tell_published
 from stream_app.kafka.rounds import Writer
 from stream_app.kafka.shelf import Shelf, Written
 from stream_app.kafka.writer import Outgoing
@@ -53,6 +54,7 @@ class Publisher:
         self._shelf.put(Written(key, value) for key, value in found.items())
         for task, version in self._shelf.in_use.items():
             self._metrics.set("model_version", version, task=task)
+        tell_published(self._metrics, found)
         log.info("Published so far: %s", self._shelf.newest or "nothing")
 
     async def publish(self, model: Model) -> None:
@@ -80,6 +82,8 @@ class Publisher:
             await self._write(task, self._shelf.records(task, version, value, held=held))
             self._metrics.count("models_published", task=task)
             log.info("Version %d of %s is published: %s", version, task, model.state)
+        if version >= self._shelf.newest.get(task, 0):
+            tell(self._metrics, model)
 
     async def compare(self) -> None:
         """After all that there is was learned: see whether that comes to what is published."""
@@ -99,6 +103,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Disconnect."""
+        tell_nothing(self._metrics)
         try:
             seconds = self._settings.drain_timeout_s / 4
             await close_within(self._writer.close(seconds), seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,17 +15,21 @@ from stream_app.engine.step import Step
 from stream_app.kafka.queue import Taken
 from stream_app.metrics import Metrics
 
+#: Stands for no segment.
+_NONE: Final = "none"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Counts by topic, reason, and tag and action; `caused_at` are the Kafka timestamps (ms) of
-    the records that caused changes, one a record.
+    """Counts by topic, reason, tag and action, and segments before and after; `caused_at` are the
+    Kafka timestamps (ms) of the records that caused changes, one a record.
     """
 
     events: tuple[int, ...]
     duplicates: tuple[int, ...]
     rejected: Counter[tuple[str, ...]]
     changes: Counter[tuple[str, ...]]
+    moves: Counter[tuple[str, ...]]
     caused_at: list[int]
 
     @classmethod
@@ -36,6 +41,11 @@ class Report:
             duplicates=result.duplicates,
             rejected=Counter((rejected.reason.value,) for rejected in result.rejected),
             changes=Counter((change.tag, change.action) for change in changes),
+            moves=Counter(
+                (str(change.previous or _NONE), str(change.value or _NONE))
+                for change in changes
+                if change.cls == "segment"
+            ),
             caused_at=_caused_at(taken, changes),
         )
 
@@ -46,6 +56,7 @@ class Report:
             metrics.count("duplicates", duplicates, topic=name)
         metrics.count_each("rejected", self.rejected)
         metrics.count_each("tag_changes", self.changes)
+        metrics.count_each("segment_moves", self.moves)
         metrics.count("transactions", outcome="committed")
         metrics.observe("batch_size", sum(self.events))
         if self.caused_at:
