@@ -20,8 +20,9 @@ class TaskExample:
     """A user sampled for one task at the day end `at`.
 
     `values` is the vector (c,), NaN for missing; the cohort does not look at it. `score` is the
-    probability given by the live `version` at sample time, `challenger` that of a challenger at
-    the same moment; None: there was no model. `tag` is the value that the user was exposed to.
+    probability given by the live `version` at sample time. `champion` and `challenger` are those
+    that the trainer's own models had at the same moment; None: there was no model. `tag` is the
+    value that the user was exposed to.
     """
 
     user: str
@@ -32,6 +33,7 @@ class TaskExample:
     version: int = 0
     held_out: bool = False
     tag: str | None = None
+    champion: float | None = None
     challenger: float | None = None
 
 
@@ -56,6 +58,7 @@ class Cohort:
     users: tuple[str, ...]
     positive: Bools
     scores: Floats
+    champion: Floats
     challenger: Floats
     versions: NDArray[np.int64]
     held_out: Bools
@@ -87,6 +90,7 @@ def cohort_of(
         users=tuple(example.user for example in examples),
         positive=np.array([one.positive for one in labelled], dtype=bool),
         scores=_numbers([example.score for example in examples]),
+        champion=_numbers([example.champion for example in examples]),
         challenger=_numbers([example.challenger for example in examples]),
         versions=np.array([example.version for example in examples], dtype=np.int64),
         held_out=np.array([example.held_out for example in examples], dtype=bool),

@@ -142,6 +142,14 @@ class Cohorts:
             released += examples
         return Closing(tuple(released), tuple(cohorts))
 
+    @property
+    def everywhere(self) -> int:
+        """The day end that every partition has reached; 0 before there is one.
+
+        It rises with every cohort that closes.
+        """
+        return min(self._ended.values()) if len(self._ended) >= self._partitions > 0 else 0
+
     def _valid(self, value: float) -> bool:
         return value in (0, 1) if self._quantile is None else math.isfinite(value)
 
@@ -179,9 +187,7 @@ class Cohorts:
 
     def _complete(self) -> list[int]:
         """The day ends whose horizon every partition has ended, the earliest first."""
-        if len(self._ended) < self._partitions:
-            return []
-        everywhere = min(self._ended.values())
+        everywhere = self.everywhere
         return [day for day in sorted(self._forming) if day + self._horizon <= everywhere]
 
     def _close(self, day: int, cohort: _Forming) -> tuple[Cohort, list[Labelled]]:

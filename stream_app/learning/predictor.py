@@ -2,13 +2,15 @@
 
 Examples are learned as they close; a version is made when a cohort has closed everywhere. How good
 a version is, is told by the scores that were given when users were sampled, never by later ones.
+Those of the workers are told; those that this fold itself had at that time, whose every step it
+knows, decide between champion and challenger, and scale.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from stream_app.domain.clock import DAY
 from stream_app.learning import verdict
-from stream_app.learning.calibration import IDENTITY, Platt, calibrate
+from stream_app.learning.calibration import IDENTITY, calibrate
 from stream_app.learning.challenge import Challenge, difference
 from stream_app.learning.classifier import Champion
 from stream_app.learning.cohort import Cohort, Labelled, TaskExample
@@ -26,7 +28,7 @@ from stream_app.learning.outcomes import Largest
 from stream_app.learning.scorers import Logistic
 from stream_app.learning.scoring import score
 from stream_app.learning.snapshot import Model, Trained
-from stream_app.learning.training import DayEnd, Example, Outcome, columns_id
+from stream_app.learning.training import DayEnd, Example, Outcome, Sampled, columns_id
 
 Floats = NDArray[np.float64]
 
@@ -36,9 +38,6 @@ MARGIN: Final = 0.001
 JUDGED_MS: Final = 28 * DAY
 #: Vectors on which the tags of two versions are compared.
 NEWEST: Final = 4_000
-#: Examples after which a live version is not a beginner's any more, so that one that differs much
-#: from it is held back: those that weights are averaged over.
-GROWN: Final = 10_000
 
 
 class _Learner:
@@ -47,6 +46,8 @@ class _Learner:
     def __init__(self, features: Sequence[str], columns: Sequence[str]) -> None:
         self.features = tuple(features)
         self.model = Champion(features)
+        #: The model as of the last version, which scores examples as they are sampled.
+        self.scorer: Logistic | None = None
         self._places = [columns.index(name) for name in features]
 
     def learn(self, examples: Sequence[Labelled]) -> None:
@@ -57,6 +58,21 @@ class _Learner:
     def score(self, scorer: Logistic, vectors: Floats) -> Floats:
         """Score vectors (n, c) of all columns."""
         return score(scorer, vectors[:, self._places])
+
+    def sampled(self, vectors: Floats) -> list[float | None]:
+        """Score vectors (n, c) as they are sampled; None before the first version."""
+        if self.scorer is None:
+            return [None] * len(vectors)
+        found: list[float | None] = self.score(self.scorer, vectors).tolist()
+        return found
+
+
+class _New(NamedTuple):
+    """An example of the task that has not been scored yet."""
+
+    record: Example
+    sampled: Sampled
+    values: Floats
 
 
 class Predictor:
@@ -69,48 +85,38 @@ class Predictor:
         quantile = 1 - task.outcome.top if isinstance(task.outcome, Largest) else None
         self.task: Final = task
         self.cohorts: Final = Cohorts(task.horizon_ms, max_gap_ms, quantile)
-        self._columns = list(columns)
         self._champion = _Learner(task.features, columns)
         self._challenger = _Learner(task.challenger, columns) if task.challenger else None
-        #: The challenger's version that scores examples as they are sampled.
-        self._rival: Logistic | None = None
         self._challenge = Challenge(task.horizon_ms, MARGIN)
         self._closed: deque[Cohort] = deque()
-        self._platts: dict[int, Platt] = {}
+        #: Sampled since the last day end, and so by one version.
+        self._new: list[_New] = []
         self._newest: deque[Floats] = deque(maxlen=NEWEST)
         self._trained = Trained(from_=0, to=0, examples=0, positives=0)
-        self._live: Model | None = None
-        self._version = 0
+
+    @property
+    def newest(self) -> Floats:
+        """The newest vectors (n, c), on which versions are compared."""
+        return np.array(self._newest)
 
     def example(self, record: Example, values: Floats) -> None:
         """Take an example whose vector (c,) is `values`, if it is one of this task."""
         sampled = record.tasks.get(self.task.name)
-        if sampled is None:
-            return
-        self._newest.append(values)
-        rival = None
-        if self._challenger is not None and self._rival is not None:
-            rival = float(self._challenger.score(self._rival, values[None])[0])
-        self.cohorts.sample(
-            TaskExample(
-                user=record.user_id,
-                partition=record.partition,
-                at=record.at,
-                values=values,
-                score=sampled.score,
-                version=sampled.version,
-                held_out=sampled.held_out,
-                tag=sampled.tag,
-                challenger=rival,
-            )
-        )
+        if sampled is not None:
+            self._newest.append(values)
+            self._new.append(_New(record, sampled, values))
 
     def outcome(self, record: Outcome) -> None:
         """Take an outcome of this task."""
+        self._join()
         self.cohorts.outcome(record.user_id, record.sampled_at, record.at, record.value)
 
     def day_end(self, record: DayEnd) -> Model | None:
-        """Learn what has closed; return a new version when a cohort has."""
+        """Learn what has closed; return a new version when a cohort has.
+
+        The version has no parent yet, and is never held.
+        """
+        self._join()
         closing = self.cohorts.day_end(
             record.partition, record.partitions, record.at, record.gap_ms
         )
@@ -120,7 +126,31 @@ class Predictor:
             self._judge(cohort)
         if not closing.cohorts or not self._trained.examples:
             return None
-        return self._publish(record.at)
+        return self._version(self.cohorts.everywhere)
+
+    def _join(self) -> None:
+        """Have new examples wait for their outcomes, with the scores of all at once."""
+        if not self._new:
+            return
+        vectors = np.array([new.values for new in self._new])
+        own = self._champion.sampled(vectors)
+        rival = self._challenger.sampled(vectors) if self._challenger else [None] * len(own)
+        for (record, sampled, values), ours, theirs in zip(self._new, own, rival, strict=True):
+            self.cohorts.sample(
+                TaskExample(
+                    user=record.user_id,
+                    partition=record.partition,
+                    at=record.at,
+                    values=values,
+                    score=sampled.score,
+                    version=sampled.version,
+                    held_out=sampled.held_out,
+                    tag=sampled.tag,
+                    champion=ours,
+                    challenger=theirs,
+                )
+            )
+        self._new = []
 
     def _learn(self, examples: Sequence[Labelled]) -> None:
         for learner in filter(None, (self._champion, self._challenger)):
@@ -139,32 +169,28 @@ class Predictor:
             self._closed.popleft()
         if self._challenger is None:
             return
-        found = difference(cohort.scores, cohort.challenger, cohort.positive, cohort.users)
+        found = difference(cohort.champion, cohort.challenger, cohort.positive, cohort.users)
         self._challenge = self._challenge.after(cohort.at, found)
         if self._challenge.promotes(cohort.at):
             self._champion, self._challenger = self._challenger, self._champion
 
-    def _publish(self, at: int) -> Model:
-        if self._challenger is not None:
-            self._rival = self._challenger.model.export()
-        scored = [verdict.unscaled(cohort, self._platts) for cohort in self._closed]
-        platt = calibrate(scored, self.task.horizon_ms)
+    def _version(self, at: int) -> Model:
+        for learner in filter(None, (self._champion, self._challenger)):
+            learner.scorer = learner.model.export()
         scorer = self._champion.model.export()
+        platt = calibrate([verdict.scored(one) for one in self._closed], self.task.horizon_ms)
         if platt != IDENTITY:
             scorer = replace(scorer, platt=(platt.a, platt.b))
-        vectors = np.array(self._newest)
         form, closed = self.task.form, list(self._closed)
-        threshold = verdict.threshold_of(form, closed, self._champion.score(scorer, vectors))
+        threshold = verdict.threshold_of(form, closed, self._champion.score(scorer, self.newest))
         state = verdict.state_of(form, self._trained, threshold)
-        # The day's number, so that a fold of what retention has left counts on where the log was.
-        self._version = max(self._version + 1, at // DAY)
-        self._platts[self._version] = platt
         newest = closed[-1] if closed else None
-        model = Model(
+        return Model(
             kind="classifier",
             task=self.task.name,
-            version=self._version,
-            parent=self._live.version if self._live else None,
+            # The day's number, so that whoever folds what retention has left counts as before.
+            version=at // DAY,
+            parent=None,
             columns=list(self._champion.features),
             columns_id=columns_id(self._champion.features),
             created_at=at,
@@ -174,22 +200,3 @@ class Predictor:
             state=state,
             thresholds=verdict.cuts_of(form, state, threshold),
         )
-        return self._released(model, vectors)
-
-    def _released(self, model: Model, vectors: Floats) -> Model:
-        """Hold a version back that would flip too many tags; else it is the live one from now."""
-        if model.state != "live":
-            return model
-        if self._live is not None:
-            old, new = ((one.thresholds, self._score(one, vectors)) for one in (self._live, model))
-            found = verdict.flips_of(self.task.form, old, new)
-            model = replace(model, metrics=model.metrics | {"flips": found.share})
-            grown = self._live.trained.examples >= GROWN
-            if grown and found.exceed(self.task.max_flips):
-                return replace(model, state="held")
-        self._live = model
-        return model
-
-    def _score(self, model: Model, vectors: Floats) -> Floats:
-        places = [self._columns.index(name) for name in model.columns]
-        return score(model.scorer, vectors[:, places])

@@ -11,10 +11,12 @@ from typing import Final
 import numpy as np
 
 from stream_app.learning.clusters import Clusters
-from stream_app.learning.declaration import Learning
+from stream_app.learning.declaration import Learning, Task
+from stream_app.learning.epochs import EPOCH_DAYS, Generations
+from stream_app.learning.gate import Gate
 from stream_app.learning.predictor import Predictor
 from stream_app.learning.snapshot import Model
-from stream_app.learning.training import DayEnd, Example, Outcome, Record, columns_id
+from stream_app.learning.training import DayEnd, Example, Outcome, Record, Release, columns_id
 
 
 class Trainer:
@@ -23,10 +25,9 @@ class Trainer:
     Examples of another catalogue's columns are not learned from; `foreign` counts them.
     """
 
-    def __init__(self, learning: Learning) -> None:
-        self.predictors: Final = {
-            task.name: Predictor(task, learning.columns, learning.max_gap_ms)
-            for task in learning.tasks
+    def __init__(self, learning: Learning, epoch_days: int = EPOCH_DAYS) -> None:
+        self._generations: Final = {
+            task.name: _generations(task, learning, epoch_days) for task in learning.tasks
         }
         self.foreign = 0
         self._clusters = (
@@ -39,16 +40,21 @@ class Trainer:
         self._everywhere = 0
 
     def take(self, record: Record) -> list[Model]:
-        """Learn from a record; return the versions that it brings, each task's next number."""
+        """Learn from a record; return the versions that it brings.
+
+        Each has a higher number than the task's former ones, except one that was held and is
+        released: that comes again, live.
+        """
         match record:
             case Example():
                 self._example(record)
                 return []
             case Outcome():
-                predictor = self.predictors.get(record.task)
-                if predictor is not None:
-                    predictor.outcome(record)
+                if record.task in self._generations:
+                    self._generations[record.task].outcome(record)
                 return []
+            case Release():
+                return self._release(record)
             case DayEnd():
                 return self._day_end(record)
 
@@ -60,14 +66,18 @@ class Trainer:
             [math.nan if value is None else value for value in record.values], dtype=np.float64
         )
         for task in record.tasks:
-            predictor = self.predictors.get(task)
-            if predictor is not None:
-                predictor.example(record, values)
+            if task in self._generations:
+                self._generations[task].example(record, values)
         if self._clusters is not None:
             self._clusters.example(record, values)
 
+    def _release(self, record: Release) -> list[Model]:
+        task = self._generations.get(record.task)
+        released = task.release(record.version) if task else None
+        return [] if released is None else [released]
+
     def _day_end(self, record: DayEnd) -> list[Model]:
-        found = [predictor.day_end(record) for predictor in self.predictors.values()]
+        found = [task.day_end(record) for task in self._generations.values()]
         models = [model for model in found if model is not None]
         self._ended[record.partition] = max(record.at, self._ended.get(record.partition, 0))
         if len(self._ended) == record.partitions:
@@ -76,3 +86,10 @@ class Trainer:
                 models += self._clusters.day(everywhere)
             self._everywhere = max(everywhere, self._everywhere)
         return models
+
+
+def _generations(task: Task, learning: Learning, epoch_days: int) -> Generations:
+    def make() -> Predictor:
+        return Predictor(task, learning.columns, learning.max_gap_ms)
+
+    return Generations(make, Gate(task, learning.columns), epoch_days)

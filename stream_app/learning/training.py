@@ -1,7 +1,8 @@
-"""What workers tell the trainer at the end of each UTC day. See schemas/training.json.
+"""What workers tell the trainer at the end of each UTC day, and what operators do, at any time.
 
-Within a partition come the outcomes of a day end, then its examples, then its DayEnd. Moments are
-epoch milliseconds; every `at` is a day end, the midnight with which a day ends.
+See schemas/training.json. Within a partition come the outcomes of a day end, then its examples,
+then its DayEnd. Moments are epoch milliseconds; every `at` is a day end, the midnight with which a
+day ends.
 """
 
 from __future__ import annotations
@@ -82,7 +83,15 @@ class DayEnd(Struct, frozen=True, gc=False, tag="day", tag_field="kind"):
     users: Count
 
 
-Record = Example | Outcome | DayEnd
+class Release(Struct, frozen=True, gc=False, tag="release", tag_field="kind"):
+    """An operator has decided that `version` of `task`, made for the day end `at`, is not held."""
+
+    task: Name
+    version: Annotated[int, Meta(ge=1, le=2**53 - 1)]
+    at: DayAt
+
+
+Record = Example | Outcome | DayEnd | Release
 
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final[msgspec.json.Decoder[Record]] = msgspec.json.Decoder(Record)

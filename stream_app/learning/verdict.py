@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.learning.calibration import IDENTITY, Platt, Scored
+from stream_app.learning.calibration import Scored, logits
 from stream_app.learning.cohort import Cohort
 from stream_app.learning.cohorts import Counts
 from stream_app.learning.declaration import Bands, Form, Precision, TopShare
@@ -86,14 +86,10 @@ def flips_of(
     return flips(before, after)
 
 
-def unscaled(cohort: Cohort, platts: Mapping[int, Platt]) -> Scored:
-    """A cohort with the logits of sample time, before any scaling of the versions then live."""
-    known = ~np.isnan(cohort.scores)
-    z = np.zeros(len(cohort))
-    for version in sorted(set(cohort.versions[known].tolist())):
-        of = known & (cohort.versions == version)
-        z[of] = platts.get(version, IDENTITY).undo(cohort.scores[of])
-    return Scored(cohort.at, z[known], cohort.positive[known])
+def scored(cohort: Cohort) -> Scored:
+    """A cohort with the logits that the champion had at sample time, before any scaling."""
+    known = ~np.isnan(cohort.champion)
+    return Scored(cohort.at, logits(cohort.champion[known]), cohort.positive[known])
 
 
 def figures(

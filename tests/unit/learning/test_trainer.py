@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from support.apprentice import COLUMNS, DAY, FIRST, World, fold, learning, task
 
-from stream_app.learning import predictor
+from stream_app.learning import gate
 from stream_app.learning.declaration import Bands, Learning, Precision, TopShare
 from stream_app.learning.snapshot import Model, encode
 from stream_app.learning.trainer import Trainer
@@ -117,7 +117,7 @@ def test_the_top_share_is_cut_on_the_newest_vectors(lived) -> None:
 def test_a_version_that_flips_too_many_tags_is_held_and_the_live_one_stays_the_parent(
     monkeypatch,
 ) -> None:
-    monkeypatch.setattr(predictor, "GROWN", 1)
+    monkeypatch.setattr(gate, "GROWN", 1)
     jumpy = task(form=Bands((0.2, 0.5, 0.8), 0.0), max_flips=1e-9)
     declared = learning(jumpy, segments=False)
     _, models = run(declared, days=20)
@@ -173,4 +173,7 @@ def test_examples_of_other_columns_are_counted_and_left_out() -> None:
     other = Example("ann", 0, FIRST, "0" * 16, [1.0], {"likely_to_buy": UNSCORED}, False)
     assert trainer.take(other) == []
     assert trainer.foreign == 1
-    assert trainer.predictors["likely_to_buy"].cohorts.counts.sampled == 0
+    assert trainer.take(DayEnd(0, 1, FIRST, list(COLUMNS), 0, 1)) == []
+    answer = Outcome("ann", 0, FIRST + 3 * DAY, "likely_to_buy", FIRST, 1.0)
+    assert trainer.take(answer) == []
+    assert trainer.take(DayEnd(0, 1, FIRST + 3 * DAY, list(COLUMNS), 0, 1)) == []

@@ -18,6 +18,7 @@ from stream_app.learning.training import (
     Example,
     Outcome,
     Record,
+    Release,
     Sampled,
     check_columns,
     columns_id,
@@ -62,7 +63,8 @@ DAY_ENDS = st.builds(
     gap_ms=COUNTS,
     users=COUNTS,
 )
-EXAMPLE, OUTCOME, DAY_END = schema("training")["examples"]
+RELEASES = st.builds(Release, task=NAMES, version=st.integers(1, 2**53 - 1), at=DAYS)
+EXAMPLE, OUTCOME, DAY_END, RELEASE = schema("training")["examples"]
 
 
 def encoded(document: Any) -> bytes:
@@ -70,7 +72,7 @@ def encoded(document: Any) -> bytes:
 
 
 @settings(max_examples=70)
-@given(EXAMPLES | OUTCOMES | DAY_ENDS)
+@given(EXAMPLES | OUTCOMES | DAY_ENDS | RELEASES)
 def test_records_are_valid_and_round_trip(record: Record) -> None:
     value = encode(record)
     validator("training").validate(json.loads(value))
@@ -112,13 +114,15 @@ def test_mutated_documents_are_judged_as_the_schema_does(document: Any) -> None:
     agree(document)
 
 
-@pytest.mark.parametrize("base", [EXAMPLE, OUTCOME, DAY_END], ids=lambda base: base["kind"])
+@pytest.mark.parametrize(
+    "base", [EXAMPLE, OUTCOME, DAY_END, RELEASE], ids=lambda base: base["kind"]
+)
 def test_each_field_at_its_edge(base: dict[str, Any]) -> None:
     """Every field in turn takes every edge value: the product that random search may miss."""
     edges: list[Any] = [None, True, "", "a", "x" * 256, "x" * 257, 0, 1, -1, 0.5, 1.0, -0.0, DAY]
     edges += [DAY + 1, float(DAY), 47_482 * DAY, 47_483 * DAY, 2**53 - 1, 2**53, 1e308, 10**400]
     edges += [[], {}, [1], [None], ["a"], ["a", "a"], [[]], {"t": {}}, {"": EXAMPLE["tasks"]}]
-    edges += ["outcome", "day", "example", "0" * 16, "0" * 16 + "\n", "G" * 16]
+    edges += ["outcome", "day", "example", "release", "0" * 16, "0" * 16 + "\n", "G" * 16]
     for field in base:
         for edge in edges:
             agree({**base, field: edge})
@@ -203,7 +207,8 @@ class TestColumns:
 
 
 @pytest.mark.parametrize(
-    ("name", "struct"), [("example", Example), ("outcome", Outcome), ("day", DayEnd)]
+    ("name", "struct"),
+    [("example", Example), ("outcome", Outcome), ("day", DayEnd), ("release", Release)],
 )
 def test_schema_names_the_struct_s_fields_in_order(name: str, struct: type) -> None:
     declared = schema("training")["$defs"][name]
