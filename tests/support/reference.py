@@ -55,9 +55,14 @@ class Reference:
             self._feature(name, user, now_ms, found)
         return found
 
-    def tags(self, user: str, now_ms: int) -> dict[str, Any]:
-        """Tags that hold at `now_ms`: True or the value; only tags that `stateless` names."""
-        values = self.features(user, now_ms)
+    def tags(
+        self, user: str, now_ms: int, quantiles: Mapping[str, float] | None = None
+    ) -> dict[str, Any]:
+        """Tags that hold at `now_ms`: True or the value; only tags that `stateless` names.
+
+        `quantiles` of all users by name, such as q90.spend_30d.
+        """
+        values = {**self.features(user, now_ms), **(quantiles or {})}
         held: dict[str, Any] = {}
         for name in self.stateless():
             rule = self.rules[name]

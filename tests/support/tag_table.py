@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -66,10 +66,12 @@ class Table:
         self.bound: BoundTags = self.tags.bind(self.layout)
         self.rows = self.layout.blank(users)
 
-    def decide(self, now: int, **columns: Any) -> Decisions:
+    def decide(
+        self, now: int, quantiles: Mapping[str, float] | None = None, **columns: Any
+    ) -> Decisions:
         """Decide on feature columns; lists are taken for number columns."""
         values = {k: numbers(v) if isinstance(v, list) else v for k, v in columns.items()}
-        return self.bound.decide(self.rows, values, now, TEXTS)
+        return self.bound.decide(self.rows, values, now, TEXTS, quantiles=quantiles or {})
 
     def changes(self, now: int, **columns: Any) -> list[Decision]:
         return self.decide(now, **columns).changes

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clicks import DAY, HOUR, START, click, purchase
 from support.partition import program, records
+from support.reference import Reference
+from support.streams import Stream, streams
 
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine import Profiles, step
@@ -218,6 +221,47 @@ def test_rules_live_as_with_the_numbers_written_in(
         for made in (one, other):
             step(made, [[], []], floor=now)
         assert values(one) == values(other)
+
+
+CHECKED = """
+tags:
+  top: {class: basic, when: spend_30d >= q90.spend_30d}
+  most: {class: basic, when: 'orders_7d > q50.orders_7d or clicks_24h > 2 * q50.clicks_24h'}
+  quiet: {class: basic, when: q50.hours_since_click < hours_since_click < q90.hours_since_click}
+  known: {class: basic, when: has(q50.orders_7d) and orders_7d > 0}
+  fallback: {class: basic, when: 'coalesce(hours_since_click, 0) > coalesce(q99.orders_7d, 20)'}
+  level: {class: basic, values: {a: spend_30d / q50.spend_30d > 2, b: spend_30d > 0}}
+"""
+
+
+@given(
+    stream=streams(["USD"]),
+    found=st.dictionaries(
+        st.sampled_from(
+            [
+                f"{name}__{rank}"
+                for name in ("spend_30d", "orders_7d", "clicks_24h")
+                for rank in ("q50", "q90")
+            ]
+            + ["hours_since_click__q50", "hours_since_click__q90"]
+        ),
+        st.sampled_from([0.0, 1.0, 5.5, 24.0, 100.0]),
+    ),
+)
+@settings(max_examples=15)
+def test_tags_are_as_the_reference_says(stream: Stream, found: dict[str, float]) -> None:
+    text = FEATURES + CHECKED + LEARNING
+    rising = {n: max(v, found.get(n.replace("q90", "q50"), v)) for n, v in found.items()}
+    made, expected = profiles(text), Reference(yaml.safe_load(text))
+    made.use_models(models(text, **rising))
+    for batch in stream.batches():
+        step(made, batch)
+    step(made, [[], []], floor=made.time + stream.look_ms)
+    for topic, event in stream.events:
+        expected.add(topic, event)
+    quantiles = {".".join(name.split("__")[::-1]): value for name, value in rising.items()}
+    wanted = {user: expected.tags(user, made.time, quantiles) for user in made.users}
+    assert values(made) == {user: held for user, held in wanted.items() if held}
 
 
 def values(made: Profiles) -> dict[str, Mapping[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise, product
 
@@ -145,6 +146,30 @@ def test_deciding_again_changes_nothing(sequence: list) -> None:
         assert again.changes == []
         assert again.due.tolist() == first.due.tolist()
         assert table.rows.tobytes() == rows
+
+
+@given(
+    st.lists(
+        st.tuples(steps, users_of_a_round, st.sampled_from([0.5, 1.0, 2.0])), min_size=1, max_size=6
+    )
+)
+def test_rules_with_quantiles_are_rules_with_the_numbers_written_in(sequence: list) -> None:
+    """Round by round other numbers, as other models have, with the states of the round before."""
+    text = re.sub(r"x (>=?|<) (\d)", r"x \1 LIMIT * \2", ALL)
+    assert text.count("LIMIT") > 10
+    named, now = Table(text.replace("LIMIT", "q90.x"), USERS), START
+    rows = named.rows
+    for step, users, quantile in sequence:
+        now += step
+        written = Table(text.replace("LIMIT", str(quantile)), USERS)
+        written.rows = rows.copy()
+        decided = named.decide(now, {"q90.x": quantile}, **columns(users))
+        same = written.decide(now, **columns(users))
+        assert [(d.row, d.tag, d.value, d.source_kind) for d in decided.changes] == [
+            (d.row, d.tag, d.value, d.source_kind) for d in same.changes
+        ]
+        assert decided.due.tolist() == same.due.tolist()
+        assert rows.tobytes() == written.rows.tobytes()
 
 
 @given(rounds, st.floats(0, 1, exclude_max=True))
