@@ -1,12 +1,11 @@
-"""Segments of generated shoppers against their personas, and against a plain k-means."""
+"""Fits of segments: their order, their ids and what they go on from; for how good, personas."""
 
 import numpy as np
 import pytest
-from support.personas import BOT, COLUMNS, DRIFTS, POPULATIONS, Shop, drifted
+from support.personas import BOT, COLUMNS, POPULATIONS, Shop
 
 from stream_app.learning.assignment import UNUSUAL, assign
 from stream_app.learning.lloyd import squared_distances
-from stream_app.learning.quality import adjusted_rand, distances, silhouette
 from stream_app.learning.scale import scaled
 from stream_app.learning.segments import Settings, fit_segments, select
 
@@ -18,76 +17,11 @@ def ids_of(segments, shop, previous=None):
     return np.array(assign(segments.centroids, own, previous))
 
 
-def reference_kmeans(z, k, starts=20):
-    """A plain Lloyd from random vectors, by another route than the module's."""
-    rng, best = np.random.default_rng(99), (np.inf, None)
-    for _ in range(starts):
-        centres, labels = z[rng.choice(len(z), k, replace=False)], None
-        for _ in range(60):
-            apart = (z**2).sum(1)[:, None] - 2 * z @ centres.T + (centres**2).sum(1)
-            new = apart.argmin(1)
-            if labels is not None and (new == labels).all():
-                break
-            labels = new
-            filled = [z[labels == j].mean(0) if (labels == j).any() else z[j] for j in range(k)]
-            centres = np.array(filled)
-        inertia = ((z - centres[labels]) ** 2).sum()
-        best = min(best, (inertia, labels), key=lambda pair: pair[0])
-    return best[1]
-
-
-@pytest.fixture(scope="module", params=list(POPULATIONS))
-def story(request):
-    """A population's shop, its first fit and ids, and after a drift the next fit and ids."""
-    shop = Shop(POPULATIONS[request.param], N, seed=5)
-    first = fit_segments(shop.vectors(), COLUMNS, Settings(seed=5))
-    before = (shop.vectors(), first, ids_of(first, shop))
-    shop.change(drifted(request.param))
-    second = fit_segments(shop.vectors(), COLUMNS, Settings(seed=5), first)
-    after = (shop.vectors(), second, ids_of(second, shop))
-    return request.param, shop.kinds, before, after
-
-
-@pytest.mark.parametrize("moment", [0, 1])
-def test_as_good_as_a_plain_kmeans(story, moment):
-    _, kinds, *moments = story
-    values, segments, ids = moments[moment]
-    c = segments.centroids
-    usual = ids != UNUSUAL
-    z = scaled(select(values, COLUMNS, c), np.array(c.median), np.array(c.spread))[usual]
-    plain = reference_kmeans(z, len(c.ids))
-    people = kinds[usual] != BOT
-    truth = kinds[usual][people]
-    ours = adjusted_rand(ids[usual][people], truth)
-    assert ours >= adjusted_rand(plain[people], truth) - 0.03
-    assert ours > 0.8
-    between = distances(z[:600])
-    assert silhouette(between, ids[usual][:600]) >= 0.95 * silhouette(between, plain[:600])
-
-
-@pytest.mark.parametrize("moment", [0, 1])
-def test_number_of_segments_is_about_that_of_the_personas(story, moment):
-    name, _, *moments = story
-    assert abs(len(moments[moment][1].centroids.ids) - len(POPULATIONS[name])) <= 1
-
-
-def test_personas_that_did_not_change_keep_their_ids(story):
-    name, kinds, (_, _, was), (_, _, now) = story
-    for persona in set(range(len(POPULATIONS[name]))) - set(DRIFTS[name]):
-        mine = kinds == persona
-        assert np.mean(was[mine] == now[mine]) > 0.85, persona
-
-
-@pytest.mark.parametrize("moment", [0, 1])
-def test_bots_are_unusual_and_few_others(story, moment):
-    _, kinds, *moments = story
-    unusual = moments[moment][2] == UNUSUAL
-    assert np.mean(unusual[kinds == BOT]) >= 0.9
-    assert np.mean(unusual) <= 0.02
-
-
-def test_bots_take_no_part_in_the_fit(story):
-    _, kinds, (values, segments, ids), _ = story
+def test_bots_take_no_part_in_the_fit():
+    shop = Shop(POPULATIONS["market"], N, seed=5)
+    values, kinds = shop.vectors(), shop.kinds
+    segments = fit_segments(values, COLUMNS, Settings(seed=5))
+    ids = ids_of(segments, shop)
     c = segments.centroids
     assert sum(c.sizes) == np.sum(ids != UNUSUAL)
     z = scaled(select(values, COLUMNS, c), np.array(c.median), np.array(c.spread))
