@@ -49,19 +49,27 @@ class Answer(NamedTuple):
         match self.condition:
             case Junction(every=every):
                 return self.level, "and" if every == self.truth else "or", len(self.inputs)
-            case Compare(left=left, op=op, right=Number(constant=float())) if left.names:
-                return 0, op if self.truth else NEGATED[op], 1
+            case Compare(left=left, op=op, right=right) if left.names and not right.names:
+                fixed = right.constant is not None
+                return 0, op if self.truth else NEGATED[op], 1 if fixed else 2
         return 0, "", 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparisons:
-    """Some columns against a constant (k, 1) each."""
+    """Some columns against a constant (k, 1) each, or against what quantiles make (k of these)."""
 
     out: slice
     holds: Callable[[Any, Any], Any]
     columns: Places
     constants: NDArray[np.float64]
+    moving: tuple[Number, ...]
+
+    def against(self, frame: Frame) -> NDArray[np.float64]:
+        """What the columns are compared to, (k, 1)."""
+        if not self.moving:
+            return self.constants
+        return np.array([[number.values(frame)] for number in self.moving], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,9 @@ class Circuit:
             compared = [one.condition for one in group if isinstance(one.condition, Compare)]
             columns = [self._column(one.left) for one in compared]
             constants = np.array([[one.right.constant] for one in compared], dtype=np.float64)
-            self._comparisons.append(_Comparisons(out, HOLDS[op], np.array(columns), constants))
+            moving = tuple(one.right for one in compared if one.right.constant is None)
+            found = _Comparisons(out, HOLDS[op], np.array(columns), constants, moving)
+            self._comparisons.append(found)
         else:
             self._singles += enumerate(group, start=first)
 
@@ -125,7 +135,7 @@ class Circuit:
             columns = [operand.values(frame) for operand in self._columns.values()]
             values = np.concatenate(columns).reshape(-1, n)
             for one in self._comparisons:
-                table[one.out] = one.holds(values[one.columns], one.constants)
+                table[one.out] = one.holds(values[one.columns], one.against(frame))
         for place, single in self._singles:
             table[place] = single.condition.side(frame, single.truth)
         for junctions in self._junctions:
