@@ -40,7 +40,10 @@ def change_line(change: TagChange) -> Text:
 
 
 def reason(change: TagChange) -> str:
-    """Why, in words: `spend_30d 231.50 > 200, orders_30d 3 ≥ 2`."""
+    """Why, in words: `spend_30d 231.50 > 200, orders_30d 3 ≥ 2`.
+
+    Of models: `p = 0.81, because orders +1.2 (orders_30d 9 > 3.10 typical)`.
+    """
     if change.source.kind == "expiry":
         hours = [b.threshold for b in change.because if isinstance(b.threshold, float | int)]
         return f"expired {_span(float(hours[0]))} after it was set" if hours else "expired"
@@ -52,10 +55,11 @@ def reason(change: TagChange) -> str:
     words = ", ".join(told)
     if change.source.kind == "rule":
         return words or "its rule changed"
-    decided = f"{change.source.kind} {change.source.name}"
-    if change.confidence < 1:
-        decided += f" is {change.confidence:.0%} sure"
-    return f"{decided}: {words}" if words else decided
+    probable = f"p = {change.confidence:.2f}" if change.confidence < 1 else ""
+    because = f"because {words}" if words else ""
+    return ", ".join(filter(None, (probable, because))) or (
+        f"{change.source.kind} {change.source.name}"
+    )
 
 
 def comparisons(because: Sequence[Because]) -> list[str]:
@@ -71,7 +75,28 @@ def comparisons(because: Sequence[Because]) -> list[str]:
 
 
 def comparison(because: Because) -> str:
-    """One reason, such as `spend_30d 231.50 > 200`, `orders_24h = 0`, `device unknown`."""
+    """One reason, such as `spend_30d 231.50 > 200`, `orders_24h = 0`, `device unknown`.
+
+    What adds to a score says how much: `orders +1.2 (orders_30d 9 > 3.10 typical)`.
+    """
+    words = _compared(because)
+    if because.reference is not None and because.op in (">", "<", "=="):
+        words += " typical" if because.op != "==" else ", as is typical"
+    if because.contribution is None:
+        return words
+    family = because.family or because.feature
+    if family == because.feature:
+        words = words.removeprefix(f"{because.feature} ")
+    return f"{family} {_signed(because.contribution)} ({words})"
+
+
+def _signed(contribution: float) -> str:
+    """Such as +1.2 and −0.04."""
+    digits = 1 if abs(contribution) >= 0.1 else 2
+    return f"{'−' if contribution < 0 else '+'}{abs(contribution):.{digits}f}"
+
+
+def _compared(because: Because) -> str:
     if because.op == "missing" or because.value is None:
         return f"{because.feature} unknown"
     value = operand(because.value)
@@ -116,8 +141,10 @@ def _apart(value: Operand, threshold: Operand) -> tuple[str, str]:
 
 
 def _value(change: TagChange) -> tuple[str, str]:
-    """What stands behind the tag's name, and a note: ` = high` and ` (was mid)`."""
+    """What stands behind the tag's name, and a note: ` = high` and ` (was mid)`; of segments, the name in words."""
     shown = f" = {named(change.value)}" if named(change.value) else ""
+    if change.source.label:
+        shown += f' "{change.source.label}"'
     before = named(change.previous)
     return shown, f" (was {before})" if before and before != named(change.value) else ""
 

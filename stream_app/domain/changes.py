@@ -34,19 +34,24 @@ TagValue = bool | str | list[str] | None
 Operand = float | str | Sequence[float | str] | None
 
 
-class Source(Struct, frozen=True, gc=False):
-    """What decided: the rule, segment, model or expiry, by name and by revision of its file."""
+class Source(Struct, frozen=True, gc=False, omit_defaults=True):
+    """What decided: the rule, segment, model or expiry, by name and by revision of its file.
+
+    `label` is a segment's name in words; JSON has none where None.
+    """
 
     kind: SourceKind
     name: str
     revision: str
+    label: str | None = None
 
 
 class Because(Struct, frozen=True, gc=False, omit_defaults=True):
     """A comparison that decided: a feature's value against a threshold; missing values are None.
 
-    Of models: `contribution` is what the feature adds to the logit of the probability beyond the
-    population's mean, `reference` what is typical of the population. JSON has neither where None.
+    Of models: `family` is what the feature is told as, together with others; `contribution` is what
+    that adds to the logit of the probability beyond the population's mean; `reference` is the
+    feature's value that is typical of the population. JSON has none of them where None.
     """
 
     feature: str
@@ -55,6 +60,7 @@ class Because(Struct, frozen=True, gc=False, omit_defaults=True):
     threshold: Operand
     contribution: float | None = None
     reference: float | None = None
+    family: str | None = None
 
 
 class Cause(Struct, frozen=True, gc=False):

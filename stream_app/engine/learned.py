@@ -7,8 +7,8 @@ from typing import Final
 
 from stream_app.domain.clock import DAY
 from stream_app.domain.source import Node
-from stream_app.learning.clusters import SEGMENTS
-from stream_app.learning.declaration import Bands, Learning, Segmentation, Task
+from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
+from stream_app.learning.declaration import Bands, Learning, Segmentation, Task, Unusual
 from stream_app.tagging import Learned, TagDeclaration
 from stream_app.tagging.declarations import revision
 
@@ -16,6 +16,10 @@ from stream_app.tagging.declarations import revision
 BANDS: Final = ("low", "mid", "high", "top")
 #: Least time (ms) in a segment.
 SEGMENT_HOLD_MS: Final = DAY
+#: Least time (ms) with and without the flag of unusual behaviour, and how long it lasts; it is
+#: renewed while the model says the same.
+UNUSUAL_HOLD_MS: Final = DAY
+UNUSUAL_EXPIRES_MS: Final = 7 * DAY
 
 
 def learned_tags(
@@ -25,13 +29,15 @@ def learned_tags(
 
     Raises DeclarationError where the segments' tag has the name of another one.
     """
-    predictions, segments = node.get("predictions"), node.get("segments")
+    predictions, segments, unusual = map(node.get, ("predictions", "segments", "unusual"))
     given = dict(predictions.items()) if predictions else {}
     found = {task.name: _prediction(task, given[task.name]) for task in learning.tasks}
     if learning.segmentation is not None and segments is not None:
         if SEGMENTS in found or SEGMENTS in taken:
             raise segments.error(f"a tag {SEGMENTS!r} is declared already", "another name for it")
         found[SEGMENTS] = _segments(learning.segmentation, segments)
+        if learning.unusual is not None and unusual is not None:
+            found[UNUSUAL_BEHAVIOUR] = _unusual(learning.unusual, learning.segmentation, unusual)
     return found
 
 
@@ -57,5 +63,17 @@ def _segments(segmentation: Segmentation, node: Node) -> TagDeclaration:
         form=Learned("segment", (), segmentation.among, frozenset(segmentation.features)),
         hold_ms=SEGMENT_HOLD_MS,
         expires_ms=0,
+        revision=revision(node),
+    )
+
+
+def _unusual(declared: Unusual, segmentation: Segmentation, node: Node) -> TagDeclaration:
+    return TagDeclaration(
+        name=UNUSUAL_BEHAVIOUR,
+        cls="prediction",
+        description=declared.description or "Behaves unlike all others.",
+        form=Learned("model", (), segmentation.among, frozenset(declared.features)),
+        hold_ms=UNUSUAL_HOLD_MS,
+        expires_ms=UNUSUAL_EXPIRES_MS,
         revision=revision(node),
     )

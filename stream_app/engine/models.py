@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.expression import Frame
-from stream_app.engine.judges import Predictor, Segmenter, Users
-from stream_app.learning.clusters import POPULATION, SEGMENTS
+from stream_app.engine.judges import Judge, compiled, names
+from stream_app.engine.predictor import Predictor
+from stream_app.engine.users import Looks, Users
+from stream_app.learning.clusters import POPULATION
 from stream_app.learning.declaration import Learning
 from stream_app.learning.sampling import Hashes
-from stream_app.learning.scorers import Centroids, Logistic, Quantiles
+from stream_app.learning.scorers import Quantiles
 from stream_app.learning.snapshot import Model
 from stream_app.tagging import Judgement, Wanted
 
@@ -42,23 +44,26 @@ class Models:
     def __init__(
         self,
         snapshots: Mapping[str, Model],
-        judges: Mapping[str, Predictor | Segmenter],
+        judges: Mapping[str, Judge],
         paused: Mapping[str, str],
         quantiles: Mapping[str, float],
     ) -> None:
         self._snapshots = MappingProxyType(dict(snapshots))
         self._judges = MappingProxyType(dict(judges))
+        scorers = {n: judge.scorer for n, judge in judges.items() if isinstance(judge, Predictor)}
+        others = [
+            column for n, judge in judges.items() if n not in scorers for column in judge.columns
+        ]
+        self._looks = Looks(scorers, others)
         self.paused: Final[Mapping[str, str]] = MappingProxyType(dict(paused))
         self.quantiles: Final[Mapping[str, float]] = MappingProxyType(dict(quantiles))
 
     @classmethod
     def of(cls, learning: Learning, snapshots: Mapping[str, Model]) -> Models:
         """Compile what can be used of `snapshots`: the current model of each task, by task."""
-        judges: dict[str, Predictor | Segmenter] = {}
+        judges: dict[str, Judge] = {}
         paused: dict[str, str] = {}
-        names = [task.name for task in learning.tasks]
-        names += [SEGMENTS] if learning.segmentation else []
-        for name in names:
+        for name in names(learning):
             if name not in snapshots:
                 continue
             try:
@@ -78,13 +83,13 @@ class Models:
 
     def over(self, values: Mapping[str, Any], hashes: Hashes) -> Judged:
         """Look at m users: a column of values for each feature, and the users' hashes (m,)."""
-        return Judged(self._judges, Users(Frame(values), hashes))
+        return Judged(self._judges, Users(Frame(values), hashes, self._looks))
 
 
 class Judged(Judgement):
     """What models say of some users."""
 
-    def __init__(self, judges: Mapping[str, Predictor | Segmenter], users: Users) -> None:
+    def __init__(self, judges: Mapping[str, Judge], users: Users) -> None:
         self._judges = judges
         self._users = users
 
@@ -103,23 +108,14 @@ class Judged(Judgement):
         return Scores(judge.scores(self._users), judge.version)
 
 
-def _judge(name: str, model: Model, learning: Learning) -> Predictor | Segmenter:
+def _judge(name: str, model: Model, learning: Learning) -> Judge:
     """Compile a model; ValueError says why it cannot be used."""
     if model.state not in USABLE:
         raise ValueError(f"its model is {model.state}")
-    judge = _compiled(name, model, learning)
+    judge = compiled(name, model, learning)
     if gone := [column for column in judge.columns if column not in learning.columns]:
         raise ValueError(f"nothing is learned from {', '.join(gone)} any more")
     return judge
-
-
-def _compiled(name: str, model: Model, learning: Learning) -> Predictor | Segmenter:
-    tasks = {task.name: task for task in learning.tasks}
-    if name in tasks and isinstance(model.scorer, Logistic):
-        return Predictor(tasks[name], model, model.scorer)
-    if name not in tasks and learning.segmentation and isinstance(model.scorer, Centroids):
-        return Segmenter(learning.segmentation, model, model.scorer)
-    raise ValueError(f"a model of kind {model.kind} cannot decide it")
 
 
 def _quantiles(learning: Learning, population: Model | None) -> dict[str, float]:

@@ -141,7 +141,7 @@ class _Chain:
             occurred_at=self._now,
             emitted_at=self._emitted_at,
             valid_until=decision.valid_until,
-            source=_source(decision.source_kind, decision.tag, decision.revision),
+            source=_source(decision.source_kind, decision.tag, decision.revision, decision.label),
             because=[_because(reason) for reason in decision.because],
             cause=self._causes(i),
         )
@@ -159,8 +159,8 @@ def _because(reason: Comparison | Because) -> Because:
 
 
 @lru_cache(maxsize=1_024)
-def _source(kind: SourceKind, name: str, revision: str) -> Source:
-    return Source(kind=kind, name=name, revision=revision)
+def _source(kind: SourceKind, name: str, revision: str, label: str | None) -> Source:
+    return Source(kind=kind, name=name, revision=revision, label=label)
 
 
 def _causes(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
 from stream_app.learning.scorers import Logistic
+from stream_app.learning.telling import TOP, members
 from stream_app.learning.transform import Design, Floats, expand
 
-#: Families named for a score.
-TOP: Final = 3
+__all__ = ["TOP", "Reason", "reasons"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,7 @@ def reasons(
     columns = scorer.names[: len(scorer.names) // 2]
     chosen = values[list(rows)]
     added = _contributions(scorer, chosen)
-    names = [families.get(column, column) for column in columns]
-    distinct = list(dict.fromkeys(names))
-    member = np.array([[name == family for name in names] for family in distinct])
+    distinct, member = members(columns, families)
     typical = _typical(scorer)
     return [
         [

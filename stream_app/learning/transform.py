@@ -61,3 +61,11 @@ def expand(values: Floats) -> Floats:
     """Undo `compress`, up to rounding and to what was clipped."""
     plain: Floats = np.copysign(np.expm1(np.abs(values)), values)
     return plain
+
+
+def columns_of(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a design's names; ValueError where these are not columns and indicators."""
+    columns = tuple(names[: len(names) // 2])
+    if Design(columns).names != tuple(names):
+        raise ValueError("names are not columns and then their indicators")
+    return columns

@@ -28,7 +28,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     """What changed and why; `valid_until` is epoch milliseconds, `place` the tag's declared one.
 
     `value` is True for a flag, a name for a valued tag, names for a list tag, and None when the
-    tag is not there any more.
+    tag is not there any more. `label` is a segment's name in words.
     """
 
     row: int
@@ -43,6 +43,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     source_kind: SourceKind
     because: Reasons
     revision: str
+    label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def decision(
     now: int,
     confidence: float = CERTAIN,
     revision: str = "",
+    label: str | None = None,
 ) -> Decision:
     """The change of a tag from `previous` to `value` at `now`; `revision` of a model."""
     until = valid_until(now, tag.expires_ms) if value is not None and tag.expires_ms else None
@@ -76,7 +78,7 @@ def decision(
         action = "removed" if value is None else "updated"
     return Decision(
         row, place, tag.name, tag.cls, action, value, previous, confidence, until, kind, because,
-        revision or tag.revision,
+        revision or tag.revision, label,
     )  # fmt: skip
 
 

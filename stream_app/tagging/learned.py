@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -30,13 +30,14 @@ class Wanted:
     """What a model says of m rows: the state that a tag should have, and how probable that is.
 
     `reasons(rows, old, new)` tells of k chosen rows why they went from one state to another, and is
-    asked only about changes; `revision` is the model's.
+    asked only about changes; `revision` is the model's. `labels` say values in other words.
     """
 
     codes: Codes
     confidence: NDArray[np.float64]
     revision: str
     reasons: Callable[[Places, Codes, Codes], Sequence[Reasons]]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Judgement(Protocol):
@@ -88,10 +89,11 @@ class LearnedRule:
         cells = (rows.tolist(), old.tolist(), new.tolist(), sure[rows].tolist(), because)
         for row, before, after, step, why in zip(*cells, strict=True):
             previous, value = self.value(before), self.value(after)
+            label = wanted.labels.get(value) if wanted and isinstance(value, str) else None
             if previous is not None or value is not None:
                 yield decision(
                     self.tag, self.place, row, value, previous, kind, why, timing.now,
-                    step / STEPS, revision,
+                    step / STEPS, revision, label,
                 )  # fmt: skip
 
     def _steps(self, codes: Codes, wanted: Wanted | None) -> Codes:

@@ -10,7 +10,14 @@ from support.partition import program
 
 from stream_app.engine import Program
 from stream_app.engine.models import Models
-from stream_app.learning.snapshot import Centroids, Logistic, Model, Scorer, Trained
+from stream_app.learning.snapshot import (
+    Centroids,
+    HalfSpaceTrees,
+    Logistic,
+    Model,
+    Scorer,
+    Trained,
+)
 from stream_app.learning.training import columns_id
 
 LEARNING = """
@@ -38,6 +45,9 @@ FEATURES = CATALOGUE.replace("features:\n", "features:\n  clicks_2d: {count: cli
 TEXT = FEATURES + LEARNING
 
 
+_KINDS = {Centroids: "segments", HalfSpaceTrees: "anomaly", Logistic: "classifier"}
+
+
 def learned(text: str = TEXT) -> Program:
     """A catalogue that learns, compiled."""
     return program(text)
@@ -47,7 +57,7 @@ def model(task: str, scorer: Scorer, version: int = 1, **fields: Any) -> Model:
     """A version in use; `fields` override what it says."""
     names = [name for name in scorer.names if not name.endswith("?")]
     given: dict[str, Any] = {
-        "kind": "segments" if isinstance(scorer, Centroids) else "classifier", "task": task,
+        "kind": _KINDS[type(scorer)], "task": task,
         "version": version, "parent": None, "columns": names, "columns_id": columns_id(names),
         "created_at": 0, "trained": Trained(from_=0, to=0, examples=1, positives=1), "metrics": {},
         "scorer": scorer, "state": "live", "thresholds": [],
@@ -81,6 +91,21 @@ def segments(*centres: float, ids: tuple[str, ...] = (), bound: float = 100.0) -
         bound=bound,
         sizes=[1] * len(centres),
         margin=0.15,
+    )
+
+
+def trees(clicks: float) -> HalfSpaceTrees:
+    """One split: below so many clicks_24h the score is .2, from there on .6."""
+    return HalfSpaceTrees(
+        names=["clicks_24h", "spend_30d", "clicks_24h?", "spend_30d?"],
+        low=[0.0] * 4,
+        high=[9.0] * 4,
+        window=10,
+        feature=[[0]],
+        threshold=[[float(np.log1p(clicks))]],
+        mass=[[10, 7, 1]],
+        median=[float(np.log1p(1.0)), 0.0, 0.0, 0.0],
+        spread=[1.0] * 4,
     )
 
 

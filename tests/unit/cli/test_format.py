@@ -112,11 +112,39 @@ def test_an_expiry_says_how_long_the_tag_was_set(hours, expected):
     assert told == f"expired {expected} after it was set"
 
 
-def test_a_model_says_how_sure_it_is():
-    assert reason(change(kind="model", confidence=0.834)) == (
-        "model big_spender is 83% sure: spend_30d 231.50 > 200"
-    )
+@pytest.mark.parametrize(
+    ("because", "expected"),
+    [
+        (Because("orders_30d", 9.0, ">", 3.1, 1.23, 3.1, "orders"),
+         "orders +1.2 (orders_30d 9 > 3.10 typical)"),
+        (Because("hours_since_order", 900.0, ">", 120.0, -0.94, 120.0, "recency"),
+         "recency −0.9 (hours_since_order 900 > 120 typical)"),
+        (Because("spend_30d", 5.0, "<", 40.0, -0.04, 40.0, "spend_30d"),
+         "spend_30d −0.04 (5 < 40 typical)"),
+        (Because("average_order", None, "missing", None, -0.5, 40.0, "spending"),
+         "spending −0.5 (average_order unknown)"),
+        (Because("average_order", 7.0, "has", None, 0.5, None, "average_order"),
+         "average_order +0.5 (7 known)"),
+    ],
+)  # fmt: skip
+def test_a_model_says_how_probable_it_is_and_what_each_family_adds(because, expected):
+    told = reason(change(kind="model", confidence=0.812, because=[because]))
+    assert told == f"p = 0.81, because {expected}"
+
+
+def test_segments_say_their_name_and_what_is_not_typical():
+    because = [
+        Because("orders_30d", 9.0, ">", 3.1, None, 3.1, "orders"),
+        Because("spend_30d", 40.0, "==", 40.0, None, 40.0, "spending"),
+    ]
+    moved = change("segments", "updated", "s2", "s4", kind="segment", because=because)
+    assert reason(moved) == ("because orders_30d 9 > 3.10 typical, spend_30d = 40, as is typical")
     assert reason(change(kind="segment", because=[])) == "segment big_spender"
+    named = Source("segment", "segments", "7", "many orders")
+    line = change_line(
+        change("segments", "updated", "s2", "s4", source=named, because=because)
+    ).plain
+    assert '~ segments = s2 "many orders" (was s4)' in line
 
 
 def test_long_lists_are_cut():

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.clicks import CATALOGUE, DAY, HOUR, START, click
-from support.learned import FEATURES, TEXT, learned, logistic, model, models, segments, snapshots
+from support.learned import (
+    FEATURES,
+    TEXT,
+    learned,
+    logistic,
+    model,
+    models,
+    segments,
+    snapshots,
+    trees,
+)
 from support.partition import program, records
 from support.schemas import validator
 
@@ -24,6 +36,7 @@ from stream_app.learning.scoring import score
 from stream_app.learning.training import Example, decode
 
 LEARNED = ("buys", "stays", "segments")
+REST = ("spend_30d", "price_7d")
 
 
 def fold(profiles: Profiles, *values: bytes, floor: int = 0) -> Step:
@@ -91,7 +104,7 @@ def test_a_band_is_left_only_beyond_its_margin_and_a_new_probability_is_no_chang
     assert changes(fold(profiles, *clicked("ann", 2)), "buys")[0][3] == "mid"
     assert changes(fold(profiles, *clicked("ann", 1, first=2)), "buys") == []
     assert changes(fold(profiles, *clicked("ann", 1, first=3)), "buys")[0][2:4] == ("mid", "high")
-    falling = {"clicks_24h": np.array([3.0, 2.0]), "spend_30d": np.zeros(2)}
+    falling = {"clicks_24h": np.array([3.0, 2.0])} | dict.fromkeys(REST, np.zeros(2))
     judged = profiles.models.over(falling, hashes(["a", "b"]))
     high = int(profiles.program.layout.block(profiles.gather(np.array([0])), "tag_value")[0, 3])
     wanted = judged.wanted("buys", np.array([high, high], np.uint16))
@@ -180,7 +193,8 @@ def test_margin_of_segments() -> None:
     # Two clicks: log 3 from s1 and log 2 from s2; a middling number of them stays where it was.
     scorer = segments(0.0, 2.0)
     judged = models(segments=model("segments", scorer)).over(
-        {"clicks_24h": np.expm1([1.05, 1.05, 1.5]), "spend_30d": np.zeros(3)}, hashes(["a"] * 3)
+        {"clicks_24h": np.expm1([1.05, 1.05, 1.5])} | dict.fromkeys(REST, np.zeros(3)),
+        hashes(["a"] * 3),
     )
     wanted = judged.wanted("segments", np.array([3, 0, 3], np.uint16))
     assert wanted.codes.tolist() == [3, 4, 4]
@@ -281,6 +295,74 @@ def test_segments_say_how_the_user_differs_from_the_median(profiles) -> None:
     assert [(b.feature, b.value, b.op, b.threshold, b.reference) for b in change.because] == [
         ("clicks_24h", 5.0, ">", 0.0, 0.0)
     ]
+
+
+def test_reasons_are_told_by_family_and_segments_by_their_names() -> None:
+    families = "  families: {money: [spend_30d], activity: [clicks_24h, price_7d]}\n"
+    profiles = Profiles(learned(TEXT.replace("learning:\n", "learning:\n" + families)))
+    labelled = replace(segments(0.0, float(np.log(6.0))), labels=["few clicks", "many clicks"])
+    profiles.use_models(models(profiles.program, segments=model("segments", labelled)))
+    done = fold(profiles, *clicked("ann", 5))
+    told = {c.tag: c for c in done.outputs.changes}
+    assert {c.because[0].family for c in told.values() if c.tag in LEARNED} == {"activity"}
+    assert told["segments"].source.label == "many clicks"
+    assert json.loads(encode(told["segments"]))["source"]["label"] == "many clicks"
+    assert "label" not in json.loads(encode(told["buys"]))["source"]
+
+
+UNUSUAL = TEXT + "  unusual: {features: [clicks_24h, spend_30d], top: 0.01}\n"
+
+
+def watched(text: str = UNUSUAL, **fields: Any) -> Profiles:
+    profiles = Profiles(learned(text))
+    given = {"thresholds": [0.5]} | fields
+    unusual = model("unusual_behaviour", trees(20.0), 9, **given)
+    profiles.use_models(models(profiles.program, unusual_behaviour=unusual))
+    return profiles
+
+
+def test_who_scores_above_the_threshold_is_unusual_for_a_day_at_least() -> None:
+    profiles = watched()
+    assert changes(fold(profiles, *clicked("ann", 19)), "unusual_behaviour") == []
+    done = fold(profiles, *clicked("ann", 1, first=19))
+    [found] = [c for c in done.outputs.changes if c.tag == "unusual_behaviour"]
+    assert (found.value, found.cls, found.source.kind, found.source.revision, found.confidence) == (
+        True, "prediction", "model", "9", 1.0,
+    )  # fmt: skip
+    assert [(b.feature, b.value, b.op, b.threshold, b.family) for b in found.because] == [
+        ("clicks_24h", 20.0, ">", 1.0, "clicks_24h")
+    ]
+    validator("tags").validate(json.loads(encode(found)))
+    assert found.valid_until == START + 7 * DAY
+    # Nothing of the day before counts any more; the flag is let go when its day is over.
+    assert changes(fold(profiles, floor=START + DAY), "unusual_behaviour") == [
+        ("ann", "unusual_behaviour", True, None, "model")
+    ]
+
+
+def test_unusual_behaviour_is_renewed_while_it_lasts() -> None:
+    profiles = watched()
+    fold(profiles, *clicked("ann", 20))
+    for day in range(1, 8):
+        done = fold(profiles, *clicked("ann", 25, at=START + day * DAY - HOUR, first=100 * day))
+        assert changes(done, "unusual_behaviour") == []
+    until = START + 7 * DAY
+    [renewed] = [
+        c for c in fold(profiles, floor=until).outputs.changes if c.tag == "unusual_behaviour"
+    ]
+    assert (renewed.action, renewed.valid_until) == ("updated", until + 7 * DAY)
+
+
+def test_only_those_among_the_segments_users_are_unusual_and_nobody_without_a_threshold() -> None:
+    among = UNUSUAL.replace("rate: 1}\n  unusual", "rate: 1, among: spend_30d > 0}\n  unusual")
+    for profiles in (watched(among), watched(thresholds=[])):
+        done = fold(profiles, *clicked("ann", 30))
+        assert changes(done, "unusual_behaviour") == []
+        assert "unusual_behaviour" in profiles.models.versions
+
+
+def test_without_the_section_a_model_of_unusual_behaviour_decides_nothing() -> None:
+    assert "unusual_behaviour" not in watched(TEXT).models.versions
 
 
 def test_a_model_of_another_kind_or_state_is_not_used() -> None:

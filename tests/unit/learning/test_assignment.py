@@ -11,6 +11,7 @@ from msgspec import structs
 
 from stream_app.learning.assignment import UNUSUAL, assign, reasons
 from stream_app.learning.scorers import Centroids
+from stream_app.learning.telling import TOP
 
 IDS = ["s1", "s4", "s9"]
 CENTROIDS = Centroids(
@@ -85,27 +86,67 @@ def test_between_two_segments_who_was_where_stays_there():
 
 def test_reasons_are_true_and_the_farthest_come_first():
     vector = at(-1, 3)[0]
-    found = reasons(CENTROIDS, vector)
+    found = reasons(CENTROIDS, vector, {})
     assert [one.feature for one in found] == ["visits", "spend"]
     for one in found:
         assert {">": operator.gt, "<": operator.lt}[one.op](one.value, one.threshold)
     assert found[0].threshold == pytest.approx(np.expm1(2.0))
-    assert [one.feature for one in reasons(CENTROIDS, vector, 1)] == ["visits"]
+    assert [one.family for one in found] == ["visits", "spend"]
+    both = dict.fromkeys(CENTROIDS.names, "all")
+    assert [(one.family, one.feature) for one in reasons(CENTROIDS, vector, both)] == [
+        ("all", "visits")
+    ]
+
+
+def test_a_change_tells_what_is_nearer_now_and_not_what_was_far_before_and_after():
+    # s4 -> s9: their centres differ in visits alone, though spend is farther from the median.
+    found = reasons(CENTROIDS, at(3, 1.6)[0], {}, "s4", "s9")
+    assert [(one.feature, one.op) for one in found] == [("visits", ">")]
+    # s9 -> s4: visits are as usual now, which is true and a reason.
+    found = reasons(CENTROIDS, at(3, 0)[0], {}, "s9", "s4")
+    assert [(one.feature, one.op, one.value) for one in found] == [
+        ("visits", "==", pytest.approx(np.expm1(2.0)))
+    ]
+    missing = np.array([at(3, 0)[0][0], np.nan])
+    assert [one.op for one in reasons(CENTROIDS, missing, {}, "s9", "s4")] == ["missing"]
+
+
+def test_a_first_segment_and_one_that_is_no_more_are_told_against_the_population():
+    for before in (None, UNUSUAL, "s77"):
+        found = reasons(CENTROIDS, at(1.2, 1.8)[0], {}, before, "s9")
+        assert [one.feature for one in found] == ["visits", "spend"]
+    # Nearer to the medians than to its own centre.
+    assert [one.feature for one in reasons(CENTROIDS, at(0.1, 0)[0], {}, None, "s4")] == ["spend"]
+
+
+@given(ROWS, st.sampled_from([*IDS, None]), st.sampled_from(IDS))
+def test_reasons_of_a_change_are_true_few_and_of_distinct_families(values, before, after):
+    families = {"spend": "money"}
+    for row in values:
+        found = reasons(CENTROIDS, row, families, before, after)
+        assert len({one.family for one in found}) == len(found) <= TOP
+        for one in found:
+            assert one.family == families.get(one.feature, one.feature)
+            if one.op == "missing":
+                assert one.value is None
+            else:
+                told = {">": operator.gt, "<": operator.lt, "==": operator.eq}[one.op]
+                assert told(one.value, one.threshold)
 
 
 def test_medians_are_told_as_they_were():
     usual = structs.replace(CENTROIDS, median=[float(np.log1p(18)), float(np.log1p(0.3))])
-    found = reasons(usual, np.array([19.0, 0.2]))
+    found = reasons(usual, np.array([19.0, 0.2]), {})
     assert [one.threshold for one in found] == [0.3, 18.0]
-    assert reasons(usual, np.array([18.0, 0.3])) == []
+    assert reasons(usual, np.array([18.0, 0.3]), {}) == []
 
 
 def test_missing_values_are_no_reason():
-    assert [r.feature for r in reasons(CENTROIDS, np.array([np.nan, 99.0]))] == ["visits"]
+    assert [r.feature for r in reasons(CENTROIDS, np.array([np.nan, 99.0]), {})] == ["visits"]
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(ValueError, match="2 features"):
+    with pytest.raises(ValueError, match="2 columns"):
         assign(CENTROIDS, np.zeros((1, 3)))
     with pytest.raises(ValueError, match="previous"):
         assign(CENTROIDS, np.zeros((2, 2)), ["s1"])
