@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_DPI: Final = 80
+_DPI: Final = 100
+#: Characters in a line of a segment's name, and names beside each other.
+_LINE: Final = 36
+_ABREAST: Final = 2
+_MARGIN: Final = timedelta(days=3)
 #: Beyond so many spreads from the median all cells have the same colour.
 _FAR: Final = 3.0
 _GREY: Final = "#999999"
@@ -36,13 +41,22 @@ def centroids_heat_map(model: Model, path: Path) -> None:
     centroids = _centroids(model)
     centre = np.array(centroids.centre)
     k, width = centre.shape
-    figure, axes = _figure(2.5 + 0.75 * width, 1.8 + 0.4 * k)
+    figure, axes = _figure(4.6 + 0.8 * width, 2.4 + 0.5 * k)
     image = axes.imshow(centre, cmap="RdBu_r", vmin=-_FAR, vmax=_FAR, aspect="auto")
     axes.set_xticks(range(width), centroids.names, rotation=30, ha="right")
     axes.set_yticks(range(k), _rows(centroids))
     for i, j in np.ndindex(k, width):
         colour = "white" if abs(centre[i, j]) > 0.6 * _FAR else "black"
-        axes.text(j, i, f"{centre[i, j]:.1f}", ha="center", va="center", color=colour, fontsize=8)
+        # Not -0.0.
+        axes.text(
+            j,
+            i,
+            f"{np.round(centre[i, j], 1) + 0:.1f}",
+            ha="center",
+            va="center",
+            color=colour,
+            fontsize=8,
+        )
     figure.colorbar(image, ax=axes, label="spreads from the median")
     axes.set_title(f"Segments of {_day(model.created_at)}")
     _save(figure, path)
@@ -61,7 +75,9 @@ def sizes(models: Sequence[Model], path: Path) -> None:
     figure, axes = _figure(8, 4)
     for name, points in shares.items():
         at, share = zip(*points, strict=True)
-        axes.plot(at, share, marker=".", linewidth=1, label=labels[name])
+        axes.plot(at, share, marker=".", linewidth=1, color=_colour(name), label=labels[name])
+    moments = [_moment(model.created_at) for model in models]
+    _dates(axes, min(moments) - _MARGIN, max(moments) + _MARGIN)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("share of users")
     axes.set_title("Sizes of segments")
@@ -82,8 +98,7 @@ def components(model: Model, vectors: Floats, path: Path) -> None:
     figure, axes = _figure(6.5, 5)
     for name, label in zip((*centroids.ids, UNUSUAL), (*_rows(centroids), UNUSUAL), strict=True):
         x, y = points[labels == name].T
-        colour = _GREY if name == UNUSUAL else None
-        axes.scatter(x, y, s=6, alpha=0.6, color=colour, label=label)
+        axes.scatter(x, y, s=6, alpha=0.6, color=_colour(name), label=label)
     axes.set_xlabel(f"first component ({explained[0]:.0%} of the variance)")
     axes.set_ylabel(f"second component ({explained[1]:.0%})")
     axes.set_title(f"Users by segment, {_day(model.created_at)}")
@@ -116,7 +131,18 @@ def _centroids(model: Model) -> Centroids:
 def _rows(centroids: Centroids) -> list[str]:
     # What segments are called in words.
     words: Sequence[str] = getattr(centroids, "labels", None) or [""] * len(centroids.ids)
-    return [f"{name} {word}".strip() for name, word in zip(centroids.ids, words, strict=True)]
+    return [
+        fill(f"{name} {word}".strip(), _LINE)
+        for name, word in zip(centroids.ids, words, strict=True)
+    ]
+
+
+def _colour(segment: str) -> str | None:
+    """The same for a segment in every picture, as long as it keeps its id."""
+    if segment == UNUSUAL:
+        return _GREY
+    number = segment.removeprefix("s")
+    return f"C{(int(number) - 1) % 10}" if number.isdecimal() else None
 
 
 def _principal(z: Floats) -> tuple[Floats, Floats]:
@@ -144,8 +170,23 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 def _finish(figure: Figure, axes: Axes, path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+    # Below, because names in words would take the width from the picture.
+    _, names = axes.get_legend_handles_labels()
+    lines = sum(name.count("\n") + 1 for name in names) / _ABREAST
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.2 + 0.18 * lines)
+    figure.legend(loc="outside lower left", frameon=False, fontsize=8, ncols=_ABREAST)
     _save(figure, path)
+
+
+def _dates(axes: Axes, first: datetime, last: datetime) -> None:
+    """Have the x axis go from one moment to another, with dates that do not run into each other."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    axes.set_xlim(first, last)  # type: ignore[arg-type]  # datetimes are taken, says its manual
+    locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _save(figure: Figure, path: Path) -> None:
