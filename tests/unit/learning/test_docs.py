@@ -13,16 +13,24 @@ import yaml
 from stream_app.domain.clock import DAY
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine import load_catalogue
-from stream_app.learning import clusters, predictor, verdict
+from stream_app.learning import alarms, anomaly, clusters, gate, predictor, verdict
 from stream_app.learning.cohort import TaskExample
 from stream_app.learning.cohorts import Cohorts
-from stream_app.learning.declaration import HOLDOUT, MAX_FLIPS, MAX_GAP_MS, TopShare
+from stream_app.learning.declaration import (
+    HOLDOUT,
+    MAX_FLIPS,
+    MAX_GAP_MS,
+    Segmentation,
+    TopShare,
+    Unusual,
+)
 from stream_app.learning.snapshot import State
 from stream_app.learning.thresholds import Threshold
+from stream_app.learning.training import Example, columns_id
 
 PAGE = Path(__file__).parents[3] / "docs" / "learning.md"
 TEXT = PAGE.read_text()
-[EXAMPLE] = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.S)
+EXAMPLE, SEGMENTED = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.S)
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -62,6 +70,40 @@ def test_every_key_of_a_prediction_is_in_the_table(tmp_path: Path) -> None:
     assert named("Declaring a prediction") == keys - {"description"}
 
 
+def test_the_example_of_segments_declares_all_keys_but_those_of_predictions(tmp_path: Path) -> None:
+    text = EXAMPLE.split("learning:\n")[0] + SEGMENTED
+    learning = load_catalogue(written(text, tmp_path)).learning
+    assert learning is not None
+    assert learning.segmentation is not None
+    assert learning.segmentation.share_of == "spend_30d"
+    assert learning.unusual is not None
+    assert learning.families
+    assert learning.words
+
+
+def test_figures_of_segments_and_of_the_population_are_told() -> None:
+    day = 17_000
+    columns, users = ("a", "b"), clusters.LEAST
+    made = clusters.Clusters(Segmentation(columns, 1.0), columns, unusual=Unusual(columns, 0.1))
+    middles = np.arange(users)[:, None] % 3 * 5 + np.array([10, 3])
+    values = np.expm1(np.random.default_rng(0).normal(middles, 0.2))
+    models = []
+    for at in (day, day + clusters.REFIT_DAYS):
+        for i, vector in enumerate(values):
+            sample = Example(f"u{i}", 0, at * DAY, columns_id(columns), [0.0], {}, True)
+            made.example(sample, vector)
+        models += made.day(at * DAY)
+    ids = r"_s[0-9]+$|_(a|b)$"
+    told = {re.sub(ids, "_ID", name) for model in models for name in model.metrics}
+    section = TEXT.split("## Segments and who is unusual\n")[1].split("\n## ")[0]
+    assert told == {
+        "k", "silhouette", "stability", "size_unusual", "size_ID", "moved_ID", "missing_ID",
+        "drift_alarms", "median", "share",
+    }  # fmt: skip
+    for name in told - {"missing_ID"} | {"missing_NAME", "drift_NAME"}:
+        assert f"`{name}`" in section
+
+
 def test_every_state_is_in_the_table() -> None:
     assert named("States") == set(get_args(State))
 
@@ -82,8 +124,11 @@ def test_stated_numbers_are_those_of_the_code() -> None:
     assert f"{verdict.LEAST_EXAMPLES} examples have closed" in text
     assert f"{verdict.LEAST_POSITIVES} of them came true" in text
     assert f"newest {predictor.NEWEST:,} vectors" in text
-    assert f"learned {predictor.GROWN:,} examples" in text
+    assert f"learned {gate.GROWN:,} examples" in text
     assert f"from {clusters.LEAST} users on" in text
+    assert f"Below {clusters.LEAST_SCORED:,} users the model is `warming`" in text
+    assert f"by {anomaly.TREES} trees" in text
+    assert (alarms.TOLD_DAYS, "tells for four weeks" in text) == (28, True)
     assert (clusters.REFIT_DAYS, "every seventh day" in text) == (7, True)
     assert f"`learning.max_gap` ({MAX_GAP_MS // DAY}d without)" in text
     assert f"never get the tag, so that its effect can be told apart; {HOLDOUT} without" in text
