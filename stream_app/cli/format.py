@@ -141,7 +141,7 @@ def _apart(value: Operand, threshold: Operand) -> tuple[str, str]:
 
 
 def _value(change: TagChange) -> tuple[str, str]:
-    """What stands behind the tag's name, and a note: ` = high` and ` (was mid)`; of segments, the name in words."""
+    """What stands behind the name of a tag, in words too for a segment, and ` (was mid)`."""
     shown = f" = {named(change.value)}" if named(change.value) else ""
     if change.source.label:
         shown += f' "{change.source.label}"'

@@ -33,7 +33,8 @@ class Meta(msgspec.Struct, frozen=True):
 
     `next` is the next offset to read by input topic, `time` partition time in ms, `layout` the
     fingerprint of the rows it wrote, `strings` the size of the dictionary, `revision` the catalogue
-    under which all rows have been decided. `seen` and `pause` are the feed's (see `Feed`).
+    under which all rows have been decided, `models` the revision of the models by which (empty: not
+    all by the same, or by none). `seen` and `pause` are the feed's (see `Feed`).
     """
 
     next: dict[str, int]
@@ -43,6 +44,7 @@ class Meta(msgspec.Struct, frozen=True):
     revision: str = ""
     seen: int = 0
     pause: int = 0
+    models: str = ""
 
 
 def encode_meta(meta: Meta) -> KeyValue:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,6 +59,8 @@ class Models:
         self._looks = Looks(scorers, others)
         self.paused: Final[Mapping[str, str]] = MappingProxyType(dict(paused))
         self.quantiles: Final[Mapping[str, float]] = MappingProxyType(dict(quantiles))
+        #: Changes with all that rows are decided by: versions, pauses and quantiles.
+        self.revision: Final = _revision(self.versions, self.paused, self.quantiles)
 
     @classmethod
     def of(cls, learning: Learning, snapshots: Mapping[str, Model]) -> Models:
@@ -116,6 +120,11 @@ def _judge(name: str, model: Model, learning: Learning) -> Judge:
     if gone := [column for column in judge.columns if column not in learning.columns]:
         raise ValueError(f"nothing is learned from {', '.join(gone)} any more")
     return judge
+
+
+def _revision(*parts: Mapping[str, object]) -> str:
+    text = msgspec.json.encode([dict(part) for part in parts], order="sorted")
+    return blake2b(text, digest_size=6).hexdigest()
 
 
 def _quantiles(learning: Learning, population: Model | None) -> dict[str, float]:

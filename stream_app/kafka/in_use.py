@@ -62,7 +62,7 @@ class ModelsInUse:
         """Take over what is published now, by task."""
         self._snapshots = snapshots
         before, models = self.current, self._compiled()
-        if models is None or _same(before, models):
+        if models is None or (before is not None and before.revision == models.revision):
             return
         for task, why in models.paused.items():
             log.warning("%s is paused: %s", task, why)
@@ -78,12 +78,3 @@ class ModelsInUse:
         if learning is None or not self._snapshots:
             return None
         return Models.of(learning, self._snapshots)
-
-
-def _same(before: Models | None, models: Models) -> bool:
-    return before is not None and _decisive(before) == _decisive(models)
-
-
-def _decisive(models: Models) -> tuple[Mapping[str, object], ...]:
-    """What rows are decided by."""
-    return models.versions, models.paused, models.quantiles

@@ -77,8 +77,10 @@ class Rounds:
         self._budget = DeadLetterBudget(settings.dead_letter_share, settings.dead_letter_run)
         self.committed_at = clocks.wall_ms()
         self._look_for_due = True
-        #: The catalogue under which every row was decided; empty while some still wait for it.
-        self._decided = "" if loader.meta is None else loader.meta.revision
+        meta = loader.meta
+        #: The catalogue under which, and the models by which, every row was decided; empty while
+        #: some still wait for it.
+        self._decided, self._judged = ("", "") if meta is None else (meta.revision, meta.models)
 
     @property
     def waiting(self) -> bool:
@@ -92,11 +94,25 @@ class Rounds:
     def adopt(self, program: Program) -> None:
         """Go on under another catalogue: every row is decided anew in the next rounds."""
         self.profiles = self.profiles.under(program)
-        self._look_for_due = True
+        self._anew()
 
     def use_models(self, models: Models) -> None:
         """Go on with other models: every row is decided anew in the next rounds."""
         self.profiles.use_models(models)
+        self._anew()
+
+    def begin_with(self, models: Models | None) -> None:
+        """Begin with the models that are in use; rows that all were decided by them stay so."""
+        if models is None:
+            # What is decided without them is not decided by those of before.
+            self._judged = ""
+        elif models.revision == self._judged:
+            self.profiles.models = models
+        else:
+            self.use_models(models)
+
+    def _anew(self) -> None:
+        self._decided = self._judged = ""
         self._look_for_due = True
 
     def take(self) -> Taken:
@@ -132,7 +148,9 @@ class Rounds:
             due_limit=DUE_LIMIT if self._look_for_due else 0,
         )
         if self._look_for_due and result.due < DUE_LIMIT:
+            models = self.profiles.models
             self._decided = self.profiles.program.catalogue.revision
+            self._judged = models.revision if models else ""
         self._look_for_due = result.due == DUE_LIMIT
         events = sum(map(len, taken.records))
         self._budget.spend(events, result.rejected)
@@ -167,6 +185,7 @@ class Rounds:
             revision=self._decided,
             seen=self.profiles.feed.seen,
             pause=self.profiles.feed.pause,
+            models=self._judged,
         )
         records = [encode_meta(meta), *encode_strings(result.strings)]
         if fingerprint not in self._layouts:

@@ -157,9 +157,7 @@ class PartitionTask:
         )
         if around.program() is not program:
             self.rounds.adopt(around.program())
-        models = around.models()
-        if models is not None:
-            self.rounds.use_models(models)
+        self.rounds.begin_with(around.models())
         took = around.clocks.seconds() - started
         around.metrics.observe("restore_seconds", took)
         log.info(

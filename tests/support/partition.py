@@ -16,6 +16,7 @@ from support.clicks import CATALOGUE, START
 
 from stream_app.engine import Program, load_catalogue
 from stream_app.engine.changelog import Loader
+from stream_app.engine.models import Models
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.task import PartitionTask
@@ -114,6 +115,7 @@ class Partition:
         self.writer = FakeWriter(self.log)
         self.metrics = Metrics(CollectorRegistry())
         self.program = program(catalogue)
+        self.models: Models | None = None
         self.now = START
         self.failed: list[BaseException] = []
         self.restoring = asyncio.Event()
@@ -127,6 +129,7 @@ class Partition:
             new_writer=lambda number: self.writer,
             restore=self._restore,
             fail=self.failed.append,
+            models=lambda: self.models,
         )
         self.task = PartitionTask(0, self.around)
 

@@ -7,10 +7,11 @@ import json
 
 import pytest
 from support.clicks import CATALOGUE, DAY, START, click, purchase
-from support.learned import TEXT, learned, models
+from support.learned import TEXT, learned, model, models, segments
 from support.partition import Partition, program, records, settle
 
 from stream_app.engine.changelog import META, encode_layout
+from stream_app.engine.models import Models
 from stream_app.kafka.errors import Refusal
 from stream_app.kafka.rounds import KEEP_ALIVE_MS
 
@@ -130,6 +131,70 @@ async def test_other_models_decide_every_row_anew_between_two_rounds():
         (u, "s1") for u in ("ann", "bob", "cid")
     ]
     assert json.loads(made["tag-state"][0].value)["tags"]["segments"]["value"] == "s1"
+
+
+async def restarted(partition: Partition, use: Models | None) -> Partition:
+    """The partition's next owner, who begins with the models `use`."""
+    later = Partition(TEXT)
+    later.log.extend(partition.log)
+    later.models = use
+    await later.started()
+    assert not later.failed
+    return later
+
+
+@pytest.fixture
+async def judged() -> Partition:
+    """A partition all of whose rows were decided by models."""
+    made = Partition(TEXT)
+    made.models = models(learned())
+    await made.started()
+    await folded(made, click("ann", 0), click("bob", 1))
+    return made
+
+
+async def test_rows_that_the_same_models_decided_are_left_alone_by_the_next_owner(judged):
+    later = await restarted(judged, models(learned()))
+    assert len(later.log) == len(judged.log)
+    assert (await folded(later, click("ann", 2)))[CHANGELOG][-1].key == b"ann"
+    assert later.task.rounds.profiles.models is not None
+
+
+async def test_rows_that_other_models_decided_are_decided_anew_by_the_next_owner(judged):
+    other = models(learned(), stays=None, segments=model("segments", segments(0.0, 9.0), 4))
+    later = await restarted(judged, other)
+    assert [key for key in keys(later.log[-1][CHANGELOG]) if key[:1] != b"\0"] == [b"ann", b"bob"]
+    again = await restarted(later, other)
+    assert len(again.log) == len(later.log)
+
+
+async def test_a_meta_of_an_earlier_version_has_rows_decided_anew(judged):
+    for outputs in judged.log:
+        for i, record in enumerate(outputs[CHANGELOG]):
+            if record.key == META:
+                found = json.loads(record.value)
+                del found["models"]
+                outputs[CHANGELOG][i] = record._replace(value=json.dumps(found).encode())
+    assert len((await restarted(judged, models(learned()))).log) == len(judged.log) + 1
+
+
+async def test_what_was_decided_without_models_is_decided_anew_with_them(judged):
+    later = await restarted(judged, None)
+    await folded(later, click("cid", 2))
+    again = await restarted(later, models(learned()))
+    tagged = [json.loads(record.value) for record in again.log[-1]["tags"]]
+    assert {change["user_id"] for change in tagged} == {"cid"}
+
+
+async def test_rows_half_decided_by_others_are_all_decided_anew(judged, monkeypatch):
+    rounds = judged.task.rounds
+    rounds.use_models(models(learned(), stays=None))
+    monkeypatch.setattr("stream_app.kafka.rounds.DUE_LIMIT", 1)
+    await rounds.run(rounds.take(), 0)
+    monkeypatch.undo()
+    for use in (models(learned(), stays=None), models(learned())):
+        later = await restarted(judged, use)
+        assert {b"ann", b"bob"} <= set(keys(later.log[-1][CHANGELOG]))
 
 
 async def test_another_layout_is_written_before_the_first_row_that_uses_it(partition):
