@@ -51,11 +51,19 @@ def _prediction(told: Prediction) -> Iterator[RenderableType]:
     facts.append(
         ("held out", "yes: never has the tag, whatever the score" if told.held_out else "no")
     )
-    facts.append(("probability", "-" if told.probability is None else f"{told.probability:.4f}"))
+    facts.append(("probability", _probability(told)))
     facts.append(_edges(told))
     yield _list(facts)
     if told.logit:
         yield _contributions(told.logit, told.probability)
+
+
+def _probability(told: Prediction) -> str:
+    if told.probability is None:
+        return "-"
+    a, b = told.logit.platt if told.logit else (1.0, 0.0)
+    scaled = "" if (a, b) == (1.0, 0.0) else f", of the logit {a:.3f} * sum {b:+.3f}"
+    return f"{told.probability:.4f}{scaled}"
 
 
 def _edges(told: Prediction) -> tuple[str, str]:
@@ -77,8 +85,7 @@ def _contributions(logit: Logit, probability: float | None) -> RenderableType:
             operand(reason.value),
             operand(reason.reference),
         )
-    scaled = "" if logit.platt == (1.0, 0.0) else ", calibrated"
-    sure = "" if probability is None else f"{probability:.1%}{scaled}"
+    sure = "" if probability is None else f"{probability:.1%}"
     table.add_row("[bold]sum[/]", f"[bold]{logit.value:+.3f}[/]", f"[bold]{sure}[/]")
     return Padding(table, _INDENT)
 
@@ -113,6 +120,7 @@ def _unusual(told: Unusual) -> Iterator[RenderableType]:
     facts.append(("score", "-" if told.score is None else f"{told.score:.4f}"))
     known = told.threshold is not None
     facts.append(("threshold", f"unusual from {told.threshold:.4f}" if known else "not known"))
+    facts += [("farthest", ", ".join(comparisons(told.because)))] if told.because else []
     yield _list(facts)
     yield ""
 

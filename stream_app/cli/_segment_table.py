@@ -22,8 +22,8 @@ from stream_app.learning.transform import expand
 
 _MOST_TRAITS: Final = 4
 _FATES: Final = {
-    "born": "{after} is new",
-    "died": "{before} is gone",
+    "born": "new: {after}",
+    "died": "gone: {before}",
     "split": "{before} split into {after}",
     "merged": "{before} became {after}",
 }
@@ -80,13 +80,24 @@ def described(model: Model) -> list[Described]:
 
 
 def former(versions: Sequence[Model]) -> list[Former]:
-    """What happened to segments, the newest first; those that went on are left out."""
-    return [
-        Former(_day(model), model.version, change.fate, list(change.before), list(change.after))
-        for model in reversed(versions)
-        for change in _centroids(model).transitions
-        if change.fate != "survived"
-    ]
+    """What happened to segments, the newest first; those that went on are left out.
+
+    Those that are new with a version are told in one, and so are those that are gone.
+    """
+    found = []
+    for model in reversed(versions):
+        alone: dict[str, Former] = {}
+        for change in _centroids(model).transitions:
+            one = Former(_day(model), model.version, change.fate, [*change.before], [*change.after])
+            if change.fate in ("split", "merged"):
+                found.append(one)
+            elif change.fate != "survived":
+                told = alone.setdefault(change.fate, one)
+                if told is not one:
+                    told.before.extend(one.before)
+                    told.after.extend(one.after)
+        found += alone.values()
+    return found
 
 
 def plain(model: Model, changes: Sequence[Former], share_of: str | None = None) -> dict[str, Any]:
@@ -169,8 +180,8 @@ def _apart(scorer: Centroids, j: int) -> Iterator[Apart]:
 
 
 def _short(value: float) -> float:
-    """Out of the logarithm and back, 18 is 17.999999999999996."""
-    return float(f"{value:.6g}")
+    """Out of the logarithm and back, 18 is 17.999999999999996, and 0 may be 4e-16."""
+    return float(f"{round(value, 9):.6g}")
 
 
 def _unusual(model: Model) -> int:

@@ -27,6 +27,7 @@ from stream_app.engine.learned import BANDS
 from stream_app.engine.models import Models
 from stream_app.engine.profiles import Profiles
 from stream_app.engine.reading import plain_rows
+from stream_app.learning import oddness
 from stream_app.learning.assignment import UNUSUAL
 from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Bands, Learning, Task
@@ -37,7 +38,7 @@ from stream_app.learning.scale import scaled
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
 from stream_app.learning.scoring import compiled, sigmoid
 from stream_app.learning.snapshot import Model
-from stream_app.learning.transform import expand
+from stream_app.learning.transform import columns_of, expand
 from stream_app.tagging.codes import ABSENT, TRUE, segment_code, value_code
 
 Floats = NDArray[np.float64]
@@ -134,13 +135,16 @@ class _User:
         segmentation = self._learning.segmentation
         model, scorer = self._scorer(UNUSUAL_BEHAVIOUR, HalfSpaceTrees)
         among = segmentation.among if segmentation else None
-        score = None
+        score, because = None, []
         if scorer is not None:
-            score = float(compiled(scorer)(self._vector(scorer.names[: len(scorer.names) // 2]))[0])
+            vectors = self._vector(columns_of(scorer.names))
+            score = float(compiled(scorer)(vectors)[0])
+            because = oddness.reasons(scorer, vectors[0], self._learning.families)
         return Unusual(
             verdict=self._verdict(UNUSUAL_BEHAVIOUR, among, _FLAG),
             score=score,
             threshold=model.thresholds[0] if model and model.thresholds else None,
+            because=because,
         )
 
     def _scorer(self, name: str, kind: type[Kind]) -> tuple[Model | None, Kind | None]:
@@ -169,8 +173,8 @@ class _User:
         )
 
     def _logit(self, scorer: Logistic) -> Logit:
-        columns = scorer.names[: len(scorer.names) // 2]
-        told = list(every_family(scorer, self._vector(columns), self._learning.families))
+        vectors = self._vector(columns_of(scorer.names))
+        told = list(every_family(scorer, vectors, self._learning.families))
         typical = scorer.intercept + float(np.sum(scorer.reference))
         a, b = scorer.platt or (1.0, 0.0)
         return Logit(

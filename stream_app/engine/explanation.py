@@ -100,11 +100,15 @@ class Segment(Struct, frozen=True):
 
 
 class Unusual(Struct, frozen=True):
-    """How unusual a user is: at `threshold` and above, the tag is given."""
+    """How unusual a user is: at `threshold` and above, the tag is given.
+
+    `because` are the features that are farthest from what is usual, whoever the user is.
+    """
 
     verdict: Verdict
     score: float | None
     threshold: float | None
+    because: list[Because]
 
 
 class Explanation(Struct, frozen=True):

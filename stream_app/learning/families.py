@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from msgspec.structs import replace
 
 from stream_app.learning.reasons import Reason, reasons
 from stream_app.learning.scorers import Logistic
-from stream_app.learning.transform import Floats
+from stream_app.learning.transform import Floats, columns_of
 
 
 def every_family(scorer: Logistic, vector: Floats, families: Mapping[str, str]) -> Iterator[Reason]:
@@ -18,7 +18,7 @@ def every_family(scorer: Logistic, vector: Floats, families: Mapping[str, str]) 
     The sum, and that of the scorer's `reference` and intercept, is the logit. Of a family that
     adds nothing its first feature is told.
     """
-    columns = scorer.names[: len(scorer.names) // 2]
+    columns = columns_of(scorer.names)
     names = [families.get(column, column) for column in columns]
     for family in dict.fromkeys(names):
         member = np.array([name == family for name in names] * 2)
@@ -35,6 +35,6 @@ def every_family(scorer: Logistic, vector: Floats, families: Mapping[str, str]) 
         yield told[0] if told else _silent(family, columns[names.index(family)], vector, columns)
 
 
-def _silent(family: str, feature: str, vector: Floats, columns: list[str]) -> Reason:
+def _silent(family: str, feature: str, vector: Floats, columns: Sequence[str]) -> Reason:
     value = float(vector[0, columns.index(feature)])
     return Reason(family, 0.0, feature, None if np.isnan(value) else value, None)

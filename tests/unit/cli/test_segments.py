@@ -22,7 +22,7 @@ from stream_app.learning.scorers import Change, Twin
 from stream_app.learning.snapshot import Model, Trained, current_key, encode, key
 from stream_app.report.extra import MissingExtra
 
-BORN = Change(fate="born", before=[], after=["s1"])
+BORN = [Change(fate="born", before=[], after=[name]) for name in ("s1", "s2")]
 
 
 def version(number: int, *changes: Change, **fields: Any) -> Model:
@@ -40,7 +40,7 @@ def version(number: int, *changes: Change, **fields: Any) -> Model:
     return learned("segments", scorer, number, created_at=number * DAY, trained=trained)
 
 
-ONE = version(1, BORN)
+ONE = version(1, *BORN)
 TWO = version(
     2,
     Change(fate="split", before=["s1"], after=["s1", "s2"]),
@@ -97,8 +97,8 @@ def test_what_became_of_others_newest_first_and_what_is_left_out(run) -> None:
     assert lines[at + 1 : at + 5] == [
         "1970-01-03  s1 split into s1, s2",
         "1970-01-03  s3, s4 became s3",
-        "1970-01-03  s5 is gone",
-        "1970-01-02  s1 is new",
+        "1970-01-03  gone: s5",
+        "1970-01-02  new: s1, s2",
     ]
     assert "views, like clicks_24h (correlation 0.97)" in lines
 

@@ -141,6 +141,8 @@ def test_unusual_has_its_score_and_threshold() -> None:
     assert found is not None
     assert found.score == pytest.approx(score(trees, np.array([[4.0]]))[0])
     assert found.threshold == 0.5
+    [far] = found.because
+    assert (far.feature, far.value, far.op, far.threshold) == ("clicks_24h", 4, ">", 0)
 
 
 def test_it_is_json_with_moments_as_text() -> None:
