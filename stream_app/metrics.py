@@ -45,6 +45,7 @@ TABLE: Final = (
     Declared("catalogue_reload_failures", "counter", "Catalogue files refused while running."),
     Declared("training_records", "counter", "Records that a trainer has folded.", ("kind",)),
     Declared("training_refused", "counter", "Records of training that could not be read."),
+    Declared("training_foreign", "counter", "Examples of other features, not learned from."),
     Declared("models_published", "counter", "Models that a trainer has published.", ("task",)),
     Declared("models_differing", "counter", "Models learned anew with other content.", ("task",)),
     Declared("models_refused", "counter", "Models that could not be used.", ("reason",)),

@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from stream_app.resolve import resolve, show
+from stream_app.settings import Settings
 
 # Threads only get in the way of small matrices, and would add in another order each time; numpy
 # reads this when it is first imported, which is later.
@@ -42,18 +43,34 @@ def command(rebuild: bool, until_end: bool, restart: bool, **overrides: Any) -> 
     """
     settings = resolve(**overrides)
     # Imported here: they take a second, which wrong settings should not cost.
+    from stream_app.app import limits_of
     from stream_app.cli._learning import declared
+    from stream_app.engine.reload import CatalogueFile
     from stream_app.kafka.ending import RESTARTS, wait_before_start
+    from stream_app.kafka.lessons import Lessons
     from stream_app.kafka.trainer import run_trainer
-    from stream_app.learning.trainer import Trainer
     from stream_app.logs import set_up_logging
 
-    learning = declared(settings)
+    lessons = Lessons(CatalogueFile(settings.catalog, limits_of(settings)), declared(settings))
     set_up_logging(settings)
     if restart:
         os.environ.setdefault(RESTARTS, "0")
         time.sleep(wait_before_start())
-    logging.getLogger("stream_app").info("Settings:\n%s", show(settings))
-    uvloop.run(
-        run_trainer(settings, lambda: Trainer(learning), rebuild=rebuild, until_end=until_end)
+    log = logging.getLogger("stream_app")
+    log.info("Settings:\n%s", show(settings))
+    _warn_of_short_retention(settings, log)
+    work = run_trainer(
+        settings, lessons.make_fold, reload=lessons.reload, rebuild=rebuild, until_end=until_end
     )
+    uvloop.run(work)
+
+
+def _warn_of_short_retention(settings: Settings, log: logging.Logger) -> None:
+    from stream_app.learning.epochs import LEAST_DAYS
+
+    if settings.training_days < LEAST_DAYS:
+        log.warning(
+            "STREAM_APP_TRAINING_DAYS is %g: below %d, a trainer that starts again may learn "
+            "something else than it has published",
+            settings.training_days, LEAST_DAYS,
+        )  # fmt: skip

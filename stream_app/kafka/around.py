@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -22,8 +22,15 @@ NUMBER: Final = 0
 
 
 class Fold(Protocol):
-    """What learns: the same records in the same order must bring the same models."""
+    """What learns: the same records in the same order must bring the same models.
 
+    `resume` gets the published models before the first record; `foreign` counts examples of columns
+    that are not learned from.
+    """
+
+    @property
+    def foreign(self) -> int: ...
+    def resume(self, models: Sequence[Model]) -> None: ...
     def take(self, record: Record) -> list[Model]: ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -10,10 +11,11 @@ from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.log import Log, read_all
 from stream_app.kafka.model_metrics import tell, tell_nothing, tell_published
+from stream_app.kafka.pins import pin_key
 from stream_app.kafka.rounds import Writer
 from stream_app.kafka.shelf import Shelf, Written
 from stream_app.kafka.writer import Outgoing
-from stream_app.learning.snapshot import Model, SnapshotError, encode
+from stream_app.learning.snapshot import Model, SnapshotError, current_key, encode
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 
@@ -42,20 +44,61 @@ class Publisher:
         self._rebuild = rebuild
         self._shelf: Final = Shelf({})
         self._last: dict[str, _Learned] = {}
+        self._models: Log | None = None
 
-    async def open(self, models: Log) -> None:
-        """Fence whoever published before; only then what is published cannot change any more."""
+    async def open(self, models: Log) -> list[Model]:
+        """Fence whoever published before, then read and return what is published.
+
+        After that only commands write to the topic, which `follow` reads.
+        """
         await self._writer.open(self._settings.session_timeout_s)
-        try:
-            await models.open()
-            found = await read_all(models, self._settings.restore_timeout_s)
-        finally:
-            await models.close()
+        self._models = models
+        await models.open()
+        found = await read_all(models, self._settings.restore_timeout_s)
         self._shelf.put(Written(key, value) for key, value in found.items())
         for task, version in self._shelf.in_use.items():
             self._metrics.set("model_version", version, task=task)
         tell_published(self._metrics, found)
         log.info("Published so far: %s", self._shelf.newest or "nothing")
+        for task, version in self._shelf.pins.items():
+            log.info("%s is pinned to version %d", task, version)
+            await self._repair(task)
+        return self._shelf.models
+
+    async def follow(self) -> None:
+        """Take over the pins that were set or lifted since; see that what they say is in use."""
+        changed = set()
+        for key, value in await self._since():
+            task = key.decode(errors="replace").rpartition(":")[0]
+            # The versions there are are this one's own, known before they come back.
+            if key in (pin_key(task), current_key(task)):
+                self._shelf.put([Written(key, value)])
+                if key == pin_key(task) or task in self._shelf.pins:
+                    changed.add(task)
+            if key == pin_key(task):
+                pinned = self._shelf.pins.get(task)
+                log.info("%s is %s", task, f"pinned to version {pinned}" if pinned else "unpinned")
+        for task in sorted(changed):
+            await self._repair(task)
+
+    async def _since(self) -> list[tuple[bytes, bytes | None]]:
+        """What the topic has got since the last look, up to the end as it is now."""
+        assert self._models is not None
+        found: list[tuple[bytes, bytes | None]] = []
+        seconds, end = self._settings.request_timeout_s, await self._models.end()
+        try:
+            async with asyncio.timeout(seconds):
+                while await self._models.position() < end:
+                    found += [(key, value) for _, key, value in await self._models.take(1_000)]
+        except TimeoutError as error:
+            raise Fatal(f"{self._models.topic}: no record was read for {seconds:.0f} s") from error
+        return found
+
+    async def _repair(self, task: str) -> None:
+        records = self._shelf.repairs(task)
+        if records:
+            await self._write(task, records)
+            log.info("Version %d of %s is in use", self._shelf.in_use[task], task)
 
     async def publish(self, model: Model) -> None:
         """Write a model that was learned, unless it is there."""
@@ -69,8 +112,8 @@ class Publisher:
             return
         held = model.state == "held"
         former = self._last.get(task, _Learned(0, None))
-        self._last[task] = _Learned(version, former.in_use if held else value)
-        verdict = self._shelf.judge(task, version, value)
+        self._last[task] = _Learned(max(version, former.version), former.in_use if held else value)
+        verdict = self._shelf.judge(model, value)
         if verdict == "other":
             self._metrics.count("models_differing", task=task)
             log.warning(
@@ -78,8 +121,11 @@ class Publisher:
                 "catalogue or the lock file changed%s",
                 version, task, "" if self._rebuild else "; `--rebuild` publishes it anew",
             )  # fmt: skip
-        if verdict == "new" or (verdict == "other" and self._rebuild):
-            await self._write(task, self._shelf.records(task, version, value, held=held))
+        if verdict in ("new", "released") or (verdict == "other" and self._rebuild):
+            released = verdict == "released"
+            await self.follow()
+            records = self._shelf.records(task, version, value, held=held, released=released)
+            await self._write(task, records)
             self._metrics.count("models_published", task=task)
             log.info("Version %d of %s is published: %s", version, task, model.state)
         if version >= self._shelf.newest.get(task, 0):
@@ -104,6 +150,8 @@ class Publisher:
     async def close(self) -> None:
         """Disconnect."""
         tell_nothing(self._metrics)
+        if self._models is not None:
+            await self._models.close()
         try:
             seconds = self._settings.drain_timeout_s / 4
             await close_within(self._writer.close(seconds), seconds)

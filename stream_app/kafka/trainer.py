@@ -14,6 +14,7 @@ import faust
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from stream_app import __version__
+from stream_app.domain.errors import DeclarationError
 from stream_app.http import HttpServer, PortTaken, make_app
 from stream_app.kafka.around import NUMBER, Fold, around_of
 from stream_app.kafka.ending import end_process, stay_ended
@@ -37,14 +38,19 @@ async def run_trainer(
     settings: Settings,
     make_fold: Callable[[], Fold],
     *,
+    reload: Callable[[], bool] = lambda: False,
     rebuild: bool = False,
     until_end: bool = False,
 ) -> None:
     """Run until SIGTERM or SIGINT, with `until_end` until all that there is has been folded.
 
-    Does not return where the trainer fails: the process ends, see `kafka.ending`.
+    `reload` is asked every second whether `make_fold` makes another fold from now on, with which
+    all is folded anew; DeclarationError says that it would but cannot. Does not return where the
+    trainer fails: the process ends, see `kafka.ending`.
     """
-    trainer = TrainerService(settings, make_fold, rebuild=rebuild, until_end=until_end)
+    trainer = TrainerService(
+        settings, make_fold, reload=reload, rebuild=rebuild, until_end=until_end
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -72,6 +78,7 @@ class TrainerService:
         settings: Settings,
         make_fold: Callable[[], Fold],
         *,
+        reload: Callable[[], bool] = lambda: False,
         rebuild: bool = False,
         until_end: bool = False,
     ) -> None:
@@ -89,6 +96,9 @@ class TrainerService:
             self._health, settings.stall_timeout_s, clocks.wall_ms, end_process
         )
         self._stop = asyncio.Event()
+        self._reload = reload
+        #: What is learned has changed: the fold begins anew.
+        self._anew = asyncio.Event()
 
     def stop(self) -> None:
         """Have `run` leave and return."""
@@ -152,7 +162,16 @@ class TrainerService:
     async def _beat(self) -> None:
         while True:
             self._watchdog.beat()
+            self._look_at_catalogue()
             await asyncio.sleep(_TICK_S)
+
+    def _look_at_catalogue(self) -> None:
+        try:
+            if self._reload():
+                self._anew.set()
+        except DeclarationError as error:
+            self._metrics.count("catalogue_reload_failures")
+            log.error("The changed catalogue is refused, the last good one stays: %s", error)
 
     async def _work(self, lead: Leadership) -> None:
         while not self._stop.is_set():
@@ -176,9 +195,10 @@ class TrainerService:
 
     async def _lead(self, lead: Leadership) -> bool:
         """Fold while it leads; return whether all is done that was asked for."""
+        self._anew.clear()
         training = Training(self._around, rebuild=self._rebuild)
         running = asyncio.create_task(training.run(until_end=self._until_end), name="training")
-        ending = asyncio.create_task(any_of(lead.standing_by, self._stop))
+        ending = asyncio.create_task(any_of(lead.standing_by, self._stop, self._anew))
         try:
             await asyncio.wait((running, ending), return_when=asyncio.FIRST_COMPLETED)
             training.stop()

@@ -13,23 +13,28 @@ from stream_app.kafka.around import NUMBER, Around
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.log import Entry
 from stream_app.kafka.publisher import Publisher
+from stream_app.learning.epochs import LEAST_DAYS
 from stream_app.learning.snapshot import Model
-from stream_app.learning.training import DayEnd, Example, Outcome, Record, decode
+from stream_app.learning.training import DayEnd, Example, Outcome, Record, Release, decode
 
 log = logging.getLogger(__name__)
 
 _AT_ONCE: Final = 2_000
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 15.0
-_KINDS: Final = {Example: "example", Outcome: "outcome", DayEnd: "day"}
+_KINDS: Final = {Example: "example", Outcome: "outcome", DayEnd: "day", Release: "release"}
 
 
 class _Folded(NamedTuple):
-    """What came of some records; offsets of those that could not be read, with why."""
+    """What came of some records; offsets of those that could not be read, with why.
+
+    `foreign` examples, of columns that are not learned from, were passed over.
+    """
 
     models: list[Model]
     kinds: dict[str, int]
     refused: list[tuple[int, str]]
+    foreign: int = 0
 
 
 class Training:
@@ -43,6 +48,7 @@ class Training:
         self._around = around
         self._fold = around.make_fold()
         self._log = around.new_log(settings.training_topic)
+        self._rebuild = rebuild
         self._publisher = Publisher(settings, around.metrics, around.new_writer(), rebuild=rebuild)
         self._caught_up = False
         self._wait = _FIRST_WAIT_S
@@ -75,14 +81,16 @@ class Training:
     async def _begin(self) -> None:
         settings = self._around.settings
         self._around.health.assigned([NUMBER], self._around.now())
-        await self._publisher.open(self._around.new_log(settings.models_topic))
+        published = await self._publisher.open(self._around.new_log(settings.models_topic))
+        if not self._rebuild:
+            self._fold.resume(published)
         first = await self._log.open()
         log.info("Leading: %s is folded from offset %d", self._log.topic, first)
         if first > 0:
             log.warning(
-                "What %s held before offset %d was deleted by its retention: versions are counted "
-                "from what is left",
-                self._log.topic, first,
+                "What %s held before offset %d was deleted by its retention: what is left comes to "
+                "the models that are published if it reaches %d days back",
+                self._log.topic, first, LEAST_DAYS,
             )  # fmt: skip
 
     async def _round(self) -> None:
@@ -99,7 +107,7 @@ class Training:
 
     def _take(self, entries: Sequence[Entry]) -> _Folded:
         """Fold in a thread: learning takes seconds at times, and the group wants its heartbeats."""
-        folded = _Folded([], {}, [])
+        folded, foreign = _Folded([], {}, []), self._fold.foreign
         for offset, _, value in entries:
             if self._stopped.is_set():
                 break
@@ -112,7 +120,7 @@ class Training:
             kind = _KINDS[type(record)]
             folded.kinds[kind] = folded.kinds.get(kind, 0) + 1
             self._around.health.progress(self._around.now())
-        return folded
+        return folded._replace(foreign=self._fold.foreign - foreign)
 
     def _learn(self, offset: int, record: Record) -> list[Model]:
         try:
@@ -126,6 +134,8 @@ class Training:
     def _report(self, folded: _Folded) -> None:
         for kind, count in folded.kinds.items():
             self._around.metrics.count("training_records", count, kind=kind)
+        if folded.foreign:
+            self._around.metrics.count("training_foreign", folded.foreign)
         for offset, why in folded.refused:
             self._around.metrics.count("training_refused")
             log.error("Offset %d of %s is skipped: %s", offset, self._log.topic, why)
@@ -135,6 +145,7 @@ class Training:
         health, metrics = self._around.health, self._around.metrics
         try:
             lag = await self._lag()
+            await self._publisher.follow()
         except Fatal as error:
             health.connected(False)
             metrics.count("reconnects")

@@ -13,8 +13,8 @@ from stream_app.learning.predictor import Floats
 from stream_app.learning.scoring import score
 from stream_app.learning.snapshot import Model
 
-#: Examples after which a live version is not a beginner's any more, so that one that differs much
-#: from it is held: those that weights are averaged over.
+#: Examples after which a live version is no beginner's any more, so that one that differs much from
+#: it is held.
 GROWN: Final = 10_000
 
 

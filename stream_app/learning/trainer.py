@@ -6,6 +6,7 @@ The same records give the same models, byte by byte: whoever resumes folds them 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -30,14 +31,17 @@ class Trainer:
             task.name: _generations(task, learning, epoch_days) for task in learning.tasks
         }
         self.foreign = 0
-        self._clusters = (
-            Clusters(learning.segmentation, learning.columns) if learning.segmentation else None
-        )
+        self._clusters = Clusters.of(learning)
         self._columns_id = columns_id(learning.columns)
         self._width = len(learning.columns)
         #: The last day end of each partition, and that of all of them.
         self._ended: dict[int, int] = {}
         self._everywhere = 0
+
+    def resume(self, models: Sequence[Model]) -> None:
+        """Go on from the segments among the published `models`; before the first record."""
+        if self._clusters is not None:
+            self._clusters.resume([model for model in models if model.kind == "segments"])
 
     def take(self, record: Record) -> list[Model]:
         """Learn from a record; return the versions that it brings.

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from stream_app.domain.clock import DAY
@@ -64,8 +65,13 @@ class Counting:
     """Each day end brings a version; its weight is the number of examples so far."""
 
     def __init__(self) -> None:
+        self.foreign = 0
+        self.resumed: list[Model] = []
         self.examples = 0
         self.version = 0
+
+    def resume(self, models: Sequence[Model]) -> None:
+        self.resumed = list(models)
 
     def take(self, record: Record) -> list[Model]:
         if isinstance(record, Example):

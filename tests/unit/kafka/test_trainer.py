@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from stream_app.domain.errors import DeclarationError
 from stream_app.kafka import trainer
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.leadership import Leadership
@@ -70,7 +71,7 @@ class FakeTraining:
 class Stage:
     """A service that runs, and what it made."""
 
-    def __init__(self, **options: bool) -> None:
+    def __init__(self, **options: Any) -> None:
         self.service = TrainerService(
             Settings(http_port=0, session_timeout_s=6, drain_timeout_s=5), object, **options
         )  # type: ignore[arg-type]
@@ -153,6 +154,30 @@ async def test_what_fails_in_the_work_or_in_the_group_fails_it() -> None:
         with pytest.raises(Fatal, match=where):
             await asyncio.wait_for(on.running, 5)
         assert lead.left
+
+
+async def test_where_something_else_is_declared_all_is_folded_anew(monkeypatch, caplog) -> None:
+    monkeypatch.setattr(trainer, "_TICK_S", 0.001)
+    broken = DeclarationError("shop.yaml", 3, "learning", "is broken", "a section")
+    answers: list[bool | Exception] = []
+
+    def reload() -> bool:
+        answer = answers.pop() if answers else False
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    on = Stage(reload=reload)
+    (await on.lead()).lead()
+    await until(lambda: FakeTraining.made)
+    answers.append(broken)
+    await until(lambda: "refused, the last good one stays" in caplog.text)
+    assert not FakeTraining.made[0].stopped
+    answers.append(True)
+    await until(lambda: len(FakeTraining.made) == 2)
+    assert FakeTraining.made[0].stopped
+    assert not FakeTraining.made[1].stopped
+    await on.end()
 
 
 async def test_until_the_end_it_ends_by_itself() -> None:

@@ -11,14 +11,16 @@ from prometheus_client import CollectorRegistry
 from support.logs import FakeLog, FakeWriter, Topic, until
 from support.trainer import TASK, Counting, day_end, example, model
 
+from stream_app.domain.clock import DAY
 from stream_app.health import Health
 from stream_app.kafka import training
 from stream_app.kafka.around import Around
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.pins import pin, pin_key
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.training import Training
 from stream_app.learning.snapshot import Model, current_key, encode, key
-from stream_app.learning.training import Record
+from stream_app.learning.training import Example, Record, Release
 from stream_app.learning.training import encode as write
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
@@ -218,6 +220,93 @@ async def test_a_rebuild_puts_what_is_in_use_anew_though_held_ones_came_after_it
     await on.learn(rebuild=True)
     assert on.published()[CURRENT] == on.published()[key(TASK, 1)]
     assert on.published()[CURRENT] == encode(replace(model(1, 1.0), thresholds=[0.25]))
+
+
+class Releasing(Holding):
+    """Has one version that is held live when it is told to."""
+
+    def take(self, record: Record) -> list[Model]:
+        if isinstance(record, Release):
+            return [model(record.version, float(record.version))]
+        return super().take(record)
+
+
+async def test_a_released_version_comes_into_use_once_and_folded_again_is_the_same() -> (
+    None
+):
+    on = Stage(*days(1, 2))
+    on.fold = Releasing
+    await on.learn()
+    assert on.metric("model_version", task=TASK) == 1
+    on.send(Release(TASK, 2, 2 * DAY))
+    await on.learn()
+    two = encode(model(2, 2.0))
+    assert on.writers[-1].transactions == [[(key(TASK, 2), two, []), (CURRENT, two, [])]]
+    assert on.metric("training_records_total", kind="release") == 1
+    await on.learn()
+    assert on.writers[-1].transactions == []
+    await on.learn(rebuild=True)
+    assert on.writers[-1].transactions == []
+    assert on.metric("models_differing_total", task=TASK) is None
+
+
+async def test_a_pin_set_while_it_runs_counts_from_the_next_version_on() -> None:
+    on = Stage(*days(1, 2))
+    trainer = on.trainer()
+    running = asyncio.create_task(trainer.run())
+    await until(lambda: on.metric("models_published_total", task=TASK) == 2)
+    one = encode(model(1, 1.0))
+    on.models.add(pin_key(TASK), pin(1))
+    # Without the pin's own record of what is in use: the trainer repairs it.
+    await until(lambda: on.published()[CURRENT] == one)
+    on.send(*days(3))
+    await until(lambda: on.metric("models_published_total", task=TASK) == 3)
+    assert on.published()[CURRENT] == one
+    assert on.metric("model_version", task=TASK) == 1
+    on.models.add(pin_key(TASK), None)
+    await until(lambda: on.published()[CURRENT] == encode(model(3, 3.0)))
+    trainer.stop()
+    await running
+
+
+async def test_a_pin_set_while_no_trainer_ran_holds_and_what_is_in_use_is_repaired() -> None:
+    on = Stage(*days(1, 2))
+    await on.learn()
+    on.models.add(pin_key(TASK), pin(1))
+    on.send(*days(*range(3, 15)))
+    await on.learn()
+    published = on.published()
+    assert published[CURRENT] == published[key(TASK, 1)] == encode(model(1, 1.0))
+    assert published[key(TASK, 2)] is None
+    assert published[key(TASK, 14)] is not None
+
+
+async def test_it_goes_on_from_what_is_published_unless_it_is_a_rebuild() -> None:
+    on = Stage(*days(1))
+    await on.learn()
+    folds: list[Counting] = []
+
+    def make() -> Counting:
+        folds.append(Counting())
+        return folds[-1]
+
+    on.fold = make
+    await on.learn()
+    await on.learn(rebuild=True)
+    assert [fold.resumed for fold in folds] == [[model(1, 1.0)], []]
+
+
+class Foreign(Counting):
+    def take(self, record: Record) -> list[Model]:
+        self.foreign += isinstance(record, Example)
+        return super().take(record)
+
+
+async def test_examples_of_other_features_are_counted() -> None:
+    on = Stage(*days(1, 2))
+    on.fold = Foreign
+    await on.learn()
+    assert on.metric("training_foreign_total") == 2
 
 
 class Infinite(Counting):
