@@ -116,7 +116,7 @@ class Operands:
 
     def _name(self, identifier: str, node: ast.expr) -> Operand:
         kind = self._kinds.get(identifier)
-        if kind is None and self._quantiles and _LIKE_A_QUANTILE.fullmatch(identifier):
+        if kind is None and self._quantiles and identifier in QUANTILES:
             raise self.error(f"{identifier} needs a feature, as in q90.spend_30d", node)
         if kind is None:
             expected = nearest(identifier, self._kinds)

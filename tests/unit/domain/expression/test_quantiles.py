@@ -185,6 +185,7 @@ LISTED = "expected one of q1, q5, q10, q25, q50, q75, q90, q95, q99"
         ("a > Q90.a", f"Q90 is not a quantile that is known; {LISTED}", 5),
         ("a > p90.a", f"p90 is not a quantile that is known; {LISTED}", 5),
         ("a > q90", "q90 needs a feature, as in q90.spend_30d", 5),
+        ("a > q91", "'q91' is not known; expected one of a, b, device", 5),
         ("a > q90.hous", "'hous' in q90.hous is not known; expected 'hours'", 5),
         ("a > q90.device", "q90.device: device is not a number and has no quantiles", 5),
         ("a > q90.interests", "q90.interests: interests is not a number and has no quantiles", 5),
