@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,47 @@ from river import anomaly
 
 from stream_app.learning.scale import spread_of
 from stream_app.learning.scorers import HalfSpaceTrees
+from stream_app.learning.scoring import score
+from stream_app.learning.snapshot import State
+from stream_app.learning.thresholds import for_top_share
 from stream_app.learning.transform import Design, Floats
 
 TREES: Final = 25
 HEIGHT: Final = 6
 #: Spreads from the median beyond which users are no more unusual.
 REACH: Final = 5.0
+#: Users without whom nobody is called unusual.
+LEAST_SCORED: Final = 1_000
 #: Vectors walked through trees at a time: (vectors, trees) stays in the cache.
 _SLICE: Final = 2_000
+
+
+class Judged(NamedTuple):
+    """Trees, the score from which on a user is unusual if there is one, and how they score."""
+
+    trees: HalfSpaceTrees
+    thresholds: list[float]
+    state: State
+    figures: dict[str, float | None]
+
+
+def judge(values: Floats, columns: Sequence[str], top: float, seed: int) -> Judged | None:
+    """Return trees over vectors (n, c) by which the share `top` is unusual; None if none varies.
+
+    Where equal scores make no such share, nobody is.
+    """
+    trees = grow(values, columns, seed)
+    if trees is None:
+        return None
+    scores = score(trees, values)
+    enough = len(scores) >= LEAST_SCORED
+    threshold = for_top_share(scores, top) if enough else None
+    middle = float(np.median(scores))
+    if threshold is None:
+        state: State = "unreachable" if enough else "warming"
+        return Judged(trees, [], state, {"median": middle, "share": None})
+    share = float(np.mean(scores >= threshold))
+    return Judged(trees, [threshold], "live", {"median": middle, "share": share})
 
 
 def grow(

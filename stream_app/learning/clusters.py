@@ -15,17 +15,15 @@ from numpy.typing import NDArray
 
 from stream_app.domain.clock import DAY
 from stream_app.learning.alarms import Drift, means
-from stream_app.learning.anomaly import grow
+from stream_app.learning.anomaly import judge
 from stream_app.learning.declaration import Learning, Segmentation, Unusual
 from stream_app.learning.history import History
 from stream_app.learning.movement import Movement
 from stream_app.learning.population import WINDOW_DAYS, Population
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Quantiles
-from stream_app.learning.scoring import score
-from stream_app.learning.segments import Segments, Settings, fit_segments, moved, restored
-from stream_app.learning.snapshot import Kind, Model, State, Trained
+from stream_app.learning.segments import Segments, Settings, figures, fit_segments, restored
+from stream_app.learning.snapshot import Kind, Model, Trained
 from stream_app.learning.tasks import POPULATION, SEGMENTS, UNUSUAL_BEHAVIOUR
-from stream_app.learning.thresholds import for_top_share
 from stream_app.learning.training import Example, columns_id
 
 __all__ = ["LEAST", "POPULATION", "REFIT_DAYS", "SEGMENTS", "UNUSUAL_BEHAVIOUR", "Clusters"]
@@ -35,8 +33,6 @@ Metrics = dict[str, float | None]
 
 #: Sampled users without whom no segments are fitted.
 LEAST: Final = 300
-#: Those without whom nobody is called unusual.
-LEAST_SCORED: Final = 1_000
 #: Days from one fit to the next.
 REFIT_DAYS: Final = 7
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -71,10 +67,9 @@ class Clusters:
         self._history = History()
         self._segments: Segments | None = None
         self._movement: Movement | None = None
-        self._fitted = 0
         self._alarmed = False
         self._grown = 0
-        self._versions: dict[str, int] = {}
+        self._version: int | None = None
 
     @classmethod
     def of(cls, learning: Learning, drift: Drift | None = None) -> Clusters | None:
@@ -133,7 +128,7 @@ class Clusters:
         if published is not None:
             self._take_over(*published, vectors)
             return [published[0]]
-        due = self._alarmed or day - self._fitted >= REFIT_DAYS
+        due = self._alarmed or day - (self._version or 0) >= REFIT_DAYS
         if self._history or not due or len(vectors) < LEAST:
             return []
         return self._fit(at, vectors)
@@ -141,10 +136,9 @@ class Clusters:
     def _take_over(self, model: Model, scorer: Centroids, vectors: Floats) -> None:
         values = self._of(vectors, model.columns)
         self._adopt(restored(scorer, values, model.columns, self._settings), model.version)
-        self._versions[SEGMENTS] = model.version
 
     def _adopt(self, segments: Segments, day: int) -> None:
-        self._segments, self._fitted, self._alarmed = segments, day, False
+        self._segments, self._version, self._alarmed = segments, day, False
         names = segments.centroids.names
         known = all(name in self._columns for name in names)
         self._movement = Movement(segments.centroids) if known else None
@@ -158,35 +152,25 @@ class Clusters:
         except ValueError:
             # Too few who differ: what there was stays, and another day is tried.
             return []
+        parent = self._version
         self._adopt(found, at // DAY)
-        metrics = _fit_metrics(found, before.centroids if before else None, len(vectors))
-        model = self._model(SEGMENTS, at, len(vectors), found.centroids, metrics, features)
-        return [model]
+        told = figures(found, before, len(vectors))
+        return [self._model(SEGMENTS, at, len(vectors), found.centroids, told, features, parent)]
 
     def _trees(self, at: int, vectors: Floats) -> list[Model]:
         if self._unusual is None:
             return []
         features, top = self._unusual.features, self._unusual.top
-        values = self._of(vectors, features)
-        trees = grow(values, features, self._settings.seed)
-        if trees is None:
+        found = judge(self._of(vectors, features), features, top, self._settings.seed)
+        if found is None:
             return []
-        scores = score(trees, values)
-        enough = len(scores) >= LEAST_SCORED
-        threshold = for_top_share(scores, top) if enough else None
-        if threshold is not None:
+        if found.state == "live":
             # Until then, every day is a chance.
             self._grown = at // DAY
-        state: State = (
-            "warming" if not enough else "live" if threshold is not None else "unreachable"
+        model = self._model(
+            UNUSUAL_BEHAVIOUR, at, len(vectors), found.trees, found.figures, features
         )
-        metrics: Metrics = {
-            "median": float(np.median(scores)),
-            "share": None if threshold is None else float(np.mean(scores >= threshold)),
-        }
-        model = self._model(UNUSUAL_BEHAVIOUR, at, len(scores), trees, metrics, features)
-        thresholds = [] if threshold is None else [threshold]
-        return [msgspec.structs.replace(model, state=state, thresholds=thresholds)]
+        return [msgspec.structs.replace(model, state=found.state, thresholds=found.thresholds)]
 
     def _quantiles(self, at: int) -> Model:
         summary = self._population.summary(at // DAY)
@@ -213,14 +197,13 @@ class Clusters:
         scorer: Centroids | HalfSpaceTrees | Quantiles,
         metrics: Metrics,
         columns: Sequence[str],
+        parent: int | None = None,
     ) -> Model:
-        # The day's number, as those of predictions.
-        parent, version = self._versions.get(task), at // DAY
-        self._versions[task] = version
         return Model(
             kind=_KINDS[task],
             task=task,
-            version=version,
+            # The day's number, as those of predictions. Only segments go on from the ones before.
+            version=at // DAY,
             parent=parent,
             columns=list(columns),
             columns_id=columns_id(columns),
@@ -233,18 +216,3 @@ class Clusters:
             state="live",
             thresholds=[],
         )
-
-
-def _fit_metrics(found: Segments, before: Centroids | None, users: int) -> Metrics:
-    """How good the fit is; each segment's share of the users, and how far its centre has moved."""
-    c, check = found.centroids, found.check
-    assert check is not None
-    metrics: Metrics = {
-        "k": float(check.k),
-        "silhouette": check.silhouettes[check.k],
-        "stability": check.stabilities.get(check.k),
-        "size_unusual": 1.0 - sum(c.sizes) / users,
-    }
-    metrics |= {f"size_{name}": n / users for name, n in zip(c.ids, c.sizes, strict=True)}
-    went = moved(before, c) if before is not None else {}
-    return metrics | {f"moved_{name}": distance for name, distance in went.items()}

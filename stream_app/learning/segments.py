@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import fsum
 from typing import Final
 
 import msgspec
@@ -13,21 +12,16 @@ from numpy.typing import NDArray
 
 from stream_app.learning.assignment import UNUSUAL, assign
 from stream_app.learning.choice import Check, choose
-from stream_app.learning.kmeans import KMeans
+from stream_app.learning.fitting import fitted, moved, nearest, plain_centroids, shares
 from stream_app.learning.lineage import Lineage, first_ids, follow
-from stream_app.learning.lloyd import squared_distances
 from stream_app.learning.naming import Words, names_of
-from stream_app.learning.scale import LIMIT, Scale, fit_scale, scaled
-from stream_app.learning.scorers import Centroids, Change, Twin
+from stream_app.learning.scale import fit_scale, scaled
+from stream_app.learning.scorers import Centroids, Change
 
 Floats = NDArray[np.float64]
 
 #: Fewer vectors than this for each centre are no ground to tell segments apart.
 LEAST: Final = 20
-#: Standard deviations, by the median's spread, beyond which a distance is no one's usual.
-_FAR: Final = 3.5
-#: Values above this would make sums infinite.
-_MOST_WORTH: Final = 1e15
 
 
 @dataclass(frozen=True)
@@ -94,29 +88,33 @@ def fit_segments(
     scale = fit_scale(values, columns, [one.feature for one in old.dropped] if old else [])
     z = scaled(_columns(values, columns, scale.features), scale.median, scale.spread)
     check, centres = choose(z, settings.k, rng, settings.budget, _check(old))
-    centres = _fit(z, centres, rng, settings.budget, scale, old)
-    plain = _centroids(z, centres, scale, settings)
-    labels = _nearest(z, plain)
-    sample = _sample(values, fits + 1, settings)
-    lineage = _lineage(plain, sample, columns, before)
-    known = dict(zip(old.ids, old.labels, strict=False)) if old else {}
-    since = dict(zip(old.ids, old.since, strict=False)) if old else {}
-    names = names_of(centres, scale.features, settings.words, [known.get(i) for i in lineage.ids])
-    centroids = msgspec.structs.replace(
+    centres = fitted(z, centres, rng, settings.budget, scale, old)
+    plain = plain_centroids(z, centres, scale, settings.budget, settings.margin)
+    found = msgspec.structs.replace(
         plain,
-        ids=list(lineage.ids),
-        labels=list(names),
-        since=[since.get(name, at) for name in lineage.ids],
-        shares=None if worth is None else _shares(labels, worth[order], check.k),
-        transitions=[
-            Change(fate=one.fate, before=list(one.before), after=list(one.after))
-            for one in lineage.transitions
-        ],
-        issued=lineage.issued,
+        shares=None if worth is None else shares(nearest(z, plain), worth[order], check.k),
         fits=fits + 1,
         challenger=check.challenger,
     )
-    return Segments(centroids, tuple(columns), sample, check)
+    sample = _sample(values, fits + 1, settings)
+    named = _named(found, _lineage(plain, sample, columns, before), old, settings.words, at)
+    return Segments(named, tuple(columns), sample, check)
+
+
+def figures(found: Segments, before: Segments | None, users: int) -> dict[str, float | None]:
+    """How good a fit is; each segment's share of the `users`, and how far its centre has moved."""
+    c, check = found.centroids, found.check
+    if check is None:
+        return {}
+    told: dict[str, float | None] = {
+        "k": float(check.k),
+        "silhouette": check.silhouettes[check.k],
+        "stability": check.stabilities.get(check.k),
+        "size_unusual": 1.0 - sum(c.sizes) / users,
+    }
+    told |= {f"size_{name}": n / users for name, n in zip(c.ids, c.sizes, strict=True)}
+    went = moved(before.centroids, c) if before else {}
+    return told | {f"moved_{name}": distance for name, distance in went.items()}
 
 
 def select(values: Floats, columns: Sequence[str], centroids: Centroids) -> Floats:
@@ -124,107 +122,28 @@ def select(values: Floats, columns: Sequence[str], centroids: Centroids) -> Floa
     return _columns(values, columns, centroids.names)
 
 
-def moved(centroids: Centroids, to: Centroids) -> dict[str, float]:
-    """How far segments went from one fit `to` the next, in its spreads, by the ids of both."""
-    centres = _moved(centroids, to.names, np.array(to.median), np.array(to.spread))
-    where = dict(zip(centroids.ids, centres, strict=True))
-    return {
-        name: float(np.linalg.norm(np.array(centre) - where[name]))
-        for name, centre in zip(to.ids, to.centre, strict=True)
-        if name in where
-    }
-
-
 def _check(old: Centroids | None) -> Check | None:
     return Check(len(old.ids), {}, {}, old.challenger) if old else None
 
 
-def _fit(
-    z: Floats,
-    centres: Floats,
-    rng: np.random.Generator,
-    trim: float,
-    scale: Scale,
-    old: Centroids | None,
-) -> Floats:
-    """Fit from where the segments stood, if as many, else from `centres`, the largest first."""
-    k = len(centres)
-    goes_on = old is not None and len(old.ids) == k
-    if old is not None and goes_on:
-        centres = _moved(old, scale.features, scale.median, scale.spread)
-    seed = int(rng.integers(2**31))
-    model = KMeans(scale.features, k, warm_up=k, retained=len(z), trim=trim, seed=seed)
-    model.broadcast(centres)
-    model.learn_many(z)
-    model.refit()
-    assert model.centres is not None
-    if goes_on:
-        return model.centres
-    sizes = np.bincount(model.predict_many(z), minlength=k)
-    found: Floats = model.centres[np.argsort(-sizes, kind="stable")]
-    return found
-
-
-def _moved(centroids: Centroids, names: Sequence[str], median: Floats, spread: Floats) -> Floats:
-    """Return centres as they are on another scale; a feature that they lack is at the median."""
-    logs = np.array(centroids.centre) * centroids.spread + centroids.median
-    by_name: Mapping[str, Floats] = dict(zip(centroids.names, logs.T, strict=True))
-    found = [
-        (by_name.get(name, np.full(len(logs), middle)) - middle) / width
-        for name, middle, width in zip(names, median, spread, strict=True)
-    ]
-    # No user is farther out than that, however narrow the scale has become.
-    return np.array(found).T.clip(-LIMIT, LIMIT)
-
-
-def _bound(apart: Floats, budget: float) -> float:
-    """Return the distance that is unusual, and that at most the budget is beyond.
-
-    Median and median deviation are what those who are usual make them, however far others are.
-    """
-    middle = np.median(apart)
-    robust = middle + _FAR * 1.4826 * np.median(np.abs(apart - middle))
-    return float(max(robust, np.quantile(apart, 1.0 - budget, method="higher")))
-
-
-def _centroids(z: Floats, centres: Floats, scale: Scale, settings: Settings) -> Centroids:
-    """Return the segments of a fit, with their numbers as ids."""
-    squared = squared_distances(z, centres)
-    apart = np.sqrt(squared.min(axis=1))
-    bound = _bound(apart, settings.budget)
-    sizes = np.bincount(squared.argmin(axis=1)[apart <= bound], minlength=len(centres))
-    return Centroids(
-        ids=[str(j) for j in range(len(centres))],
-        names=list(scale.features),
-        centre=centres.tolist(),
-        median=scale.median.tolist(),
-        spread=scale.spread.tolist(),
-        bound=bound,
-        sizes=sizes.tolist(),
-        margin=settings.margin,
-        dropped=[
-            Twin(feature=one.feature, like=one.like, correlation=min(1.0, max(-1.0, one.r)))
-            for one in scale.dropped
+def _named(
+    found: Centroids, lineage: Lineage, old: Centroids | None, words: Words, at: int
+) -> Centroids:
+    """Give segments their ids, ages and names, and tell what became of the old ones."""
+    label_of = dict(zip(old.ids, old.labels, strict=False)) if old else {}
+    since_of = dict(zip(old.ids, old.since, strict=False)) if old else {}
+    before = [label_of.get(name) for name in lineage.ids]
+    return msgspec.structs.replace(
+        found,
+        ids=list(lineage.ids),
+        labels=list(names_of(np.array(found.centre), found.names, words, before)),
+        since=[since_of.get(name, at) for name in lineage.ids],
+        transitions=[
+            Change(fate=one.fate, before=list(one.before), after=list(one.after))
+            for one in lineage.transitions
         ],
+        issued=lineage.issued,
     )
-
-
-def _nearest(z: Floats, centroids: Centroids) -> NDArray[np.intp]:
-    """Return the numbers of the segments (n,) of scaled vectors; k for those who are unusual."""
-    squared = squared_distances(z, np.array(centroids.centre))
-    beyond = np.sqrt(squared.min(axis=1)) > centroids.bound
-    found: NDArray[np.intp] = np.where(beyond, len(centroids.ids), squared.argmin(axis=1))
-    return found
-
-
-def _shares(labels: NDArray[np.intp], worth: Floats, k: int) -> list[float]:
-    """Return each segment's share of the sum of `worth` (n,), negative and missing ones left out.
-
-    Exact sums, which do not depend on the order.
-    """
-    worth = np.where(worth > 0, np.minimum(worth, _MOST_WORTH), 0.0)
-    whole = fsum(worth.tolist())
-    return [min(1.0, fsum(worth[labels == j].tolist()) / whole) if whole else 0.0 for j in range(k)]
 
 
 def _lineage(

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from support.personas import COLUMNS as SHOP_COLUMNS
+from support.personas import POPULATIONS, Shop
 
 from stream_app.learning.alarms import LEAST, TOLD_DAYS, Drift, means
 
@@ -30,6 +32,18 @@ def test_at_most_one_false_alarm_in_ninety_stationary_days(seed: int) -> None:
     for day, vectors in enumerate(shop_days(seed, 90)):
         drift.add(day, means(vectors, COLUMNS))
         drift.add(day, {"buys_log_loss": losses[day]})
+    assert len(drift.take()) <= 1
+
+
+def test_windows_that_move_slowly_are_no_drift() -> None:
+    """Thirty days of a shop's users change little from one day to the next; a tenth are drawn."""
+    shop, rng, drift = Shop(POPULATIONS["market"], 1_000, 3), np.random.default_rng(0), Drift()
+    for _ in range(30):
+        shop.day()
+    for day in range(90):
+        values = shop.vectors()
+        drift.add(day, means(values[rng.random(len(values)) < 0.1], SHOP_COLUMNS))
+        shop.day()
     assert len(drift.take()) <= 1
 
 

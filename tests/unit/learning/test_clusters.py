@@ -10,9 +10,9 @@ import pytest
 from support.personas import BOT, COLUMNS, POPULATIONS, Shop, drifted
 
 from stream_app.learning import segments
+from stream_app.learning.anomaly import LEAST_SCORED
 from stream_app.learning.assignment import assign
 from stream_app.learning.clusters import (
-    LEAST_SCORED,
     POPULATION,
     SEGMENTS,
     UNUSUAL_BEHAVIOUR,

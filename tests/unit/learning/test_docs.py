@@ -126,7 +126,7 @@ def test_stated_numbers_are_those_of_the_code() -> None:
     assert f"newest {predictor.NEWEST:,} vectors" in text
     assert f"learned {gate.GROWN:,} examples" in text
     assert f"from {clusters.LEAST} users on" in text
-    assert f"Below {clusters.LEAST_SCORED:,} users the model is `warming`" in text
+    assert f"Below {anomaly.LEAST_SCORED:,} users the model is `warming`" in text
     assert f"by {anomaly.TREES} trees" in text
     assert (alarms.TOLD_DAYS, "tells for four weeks" in text) == (28, True)
     assert (clusters.REFIT_DAYS, "every seventh day" in text) == (7, True)
