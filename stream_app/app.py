@@ -93,7 +93,7 @@ def create_app(settings: Settings) -> StreamApp:
     )
     partitions = Partitions(around, health)
     new_reader = partial(_new_reader, settings, metrics)
-    in_use = ModelsInUse(around.program, new_reader, partitions.use_models)
+    in_use = ModelsInUse(around.program, new_reader, partitions.use_models, metrics)
     app.Table("profiles", key_type=str, value_type=dict, partitions=settings.partitions)
     add_agents(app, settings, partitions)
     app.partitions = partitions

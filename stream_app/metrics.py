@@ -50,6 +50,13 @@ TABLE: Final = (
     Declared("models_differing", "counter", "Models learned anew with other content.", ("task",)),
     Declared("models_refused", "counter", "Models that could not be used.", ("reason",)),
     Declared("model_version", "gauge", "Version of a model that is in use.", ("task",)),
+    Declared(
+        "model_created_timestamp_seconds",
+        "gauge",
+        "Event time at which the model in use was made.",
+        ("task",),
+    ),
+    Declared("model_paused", "gauge", "1 while a model cannot be used here.", ("task",)),
     *(
         # What the newest version says of itself; see kafka/model_metrics.py.
         Declared(name, "gauge", text, ("task", *labels))

@@ -9,6 +9,7 @@ from typing import Protocol
 from stream_app.engine.catalogue import Program
 from stream_app.engine.models import Models
 from stream_app.learning.snapshot import Model
+from stream_app.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,13 @@ class ModelsInUse:
         program: Callable[[], Program],
         new_reader: Callable[[Take], Reader],
         changed: Callable[[Models], None],
+        metrics: Metrics,
     ) -> None:
         self.current: Models | None = None
         self._program = program
         self._new_reader = new_reader
         self._changed = changed
+        self._metrics = metrics
         self._snapshots: Mapping[str, Model] = {}
         self._reader: Reader | None = None
 
@@ -66,12 +69,19 @@ class ModelsInUse:
             return
         for task, why in models.paused.items():
             log.warning("%s is paused: %s", task, why)
-        self.current = models
+        self._use(models)
         self._changed(models)
 
     def catalogue_changed(self) -> None:
         """Compile anew for another catalogue; the tasks do so themselves."""
-        self.current = self._compiled()
+        self._use(self._compiled())
+
+    def _use(self, models: Models | None) -> None:
+        self.current = models
+        self._metrics.end("model_paused")
+        if models is not None:
+            for task in (*models.versions, *models.paused):
+                self._metrics.set("model_paused", task in models.paused, task=task)
 
     def _compiled(self) -> Models | None:
         learning = self._program().catalogue.learning

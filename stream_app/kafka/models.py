@@ -107,6 +107,11 @@ class ModelReader:
         for task in models.keys() | self._models.keys():
             version = models[task].version if task in models else 0
             self._metrics.set("model_version", version, task=task)
+            if task in models:
+                created = models[task].created_at / 1000
+                self._metrics.set("model_created_timestamp_seconds", created, task=task)
+            else:
+                self._metrics.end("model_created_timestamp_seconds", task=task)
         self._models = models
         log.info("Models in use: %s", _list(models))
         self._changed(self.current)

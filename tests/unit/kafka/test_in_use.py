@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from prometheus_client import CollectorRegistry
 from support.apprentice import World, fold, learning, task
 from support.clicks import CATALOGUE
 from support.partition import program
@@ -16,6 +17,7 @@ from stream_app.engine.models import Models
 from stream_app.kafka.in_use import ModelsInUse
 from stream_app.learning.scorers import Quantiles
 from stream_app.learning.snapshot import Model
+from stream_app.metrics import Metrics
 
 DECLARED = learning(task(), segments=True)
 
@@ -41,7 +43,17 @@ class Shop:
         self.declared = declared
         self.told: list[Models] = []
         self.readers: list[Reader] = []
-        self.models = ModelsInUse(self.program, self.new_reader, self.told.append)
+        self.metrics = Metrics(CollectorRegistry())
+        self.models = ModelsInUse(self.program, self.new_reader, self.told.append, self.metrics)
+
+    def paused(self) -> dict[str, float]:
+        """The metric by task."""
+        [found] = [
+            family
+            for family in self.metrics.registry.collect()
+            if family.name == "stream_app_model_paused"
+        ]
+        return {sample.labels["task"]: sample.value for sample in found.samples}
 
     def program(self) -> Program:
         made = program(CATALOGUE)
@@ -135,3 +147,16 @@ def test_another_catalogue_is_compiled_for_without_the_topic(published) -> None:
     shop.declared = None
     shop.models.catalogue_changed()
     assert shop.models.current is None
+
+
+def test_what_is_paused_is_a_metric(published) -> None:
+    shop = Shop()
+    assert shop.paused() == {}
+    odd = replace(published["segments"], state="paused")
+    shop.models.take(published | {"segments": odd})
+    assert shop.paused() == {"likely_to_buy": 0, "segments": 1}
+    shop.models.take(published)
+    assert shop.paused() == {"likely_to_buy": 0, "segments": 0}
+    shop.declared = None
+    shop.models.catalogue_changed()
+    assert shop.paused() == {}

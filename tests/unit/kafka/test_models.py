@@ -61,6 +61,8 @@ async def test_what_is_in_use_is_there_after_the_start_told_once() -> None:
         assert on.told == [{"counted": 2, "other": 7}]
         assert on.reader.current["counted"] == model(2)
         assert on.metric("model_version", task="other") == 7
+        created = on.metric("model_created_timestamp_seconds", task="other")
+        assert created == model(7).created_at / 1000
 
 
 async def test_an_empty_topic_is_no_model_and_told_nobody() -> None:
@@ -106,6 +108,7 @@ async def test_deleting_the_key_withdraws_the_model() -> None:
         on.topic.add(NOW, None)
         await until(lambda: not on.reader.current)
         assert on.metric("model_version", task="counted") == 0
+        assert on.metric("model_created_timestamp_seconds", task="counted") is None
     assert on.told == [{"counted": 1}, {}]
 
 

@@ -131,7 +131,9 @@ class Worker:
         self.health = Health(60_000)
         self.catalogue = CatalogueFile(path, Limits())
         around = self.fakes.around
-        self.models = ModelsInUse(lambda: self.catalogue.program, Reader, lambda models: None)
+        self.models = ModelsInUse(
+            lambda: self.catalogue.program, Reader, lambda models: None, self.metrics
+        )
         self.service = WorkerService(
             self.app, around, self.partitions, self.catalogue, self.health, self.models
         )
