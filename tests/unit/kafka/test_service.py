@@ -132,7 +132,7 @@ class Worker:
         self.catalogue = CatalogueFile(path, Limits())
         around = self.fakes.around
         self.models = ModelsInUse(
-            lambda: self.catalogue.program, Reader, lambda models: None, self.metrics
+            lambda: self.catalogue.program, Reader, lambda models: None, around.metrics
         )
         self.service = WorkerService(
             self.app, around, self.partitions, self.catalogue, self.health, self.models
