@@ -23,6 +23,7 @@ class Row(NamedTuple):
     version: int
     in_use: bool
     model: Model | str
+    pinned: bool = False
 
 
 def current(rows: Sequence[Row]) -> list[Row]:
@@ -57,7 +58,7 @@ def plain(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    told = {"task": row.task, "version": row.version, "in_use": row.in_use}
+    told = {"task": row.task, "version": row.version, "in_use": row.in_use, "pinned": row.pinned}
     model = row.model
     if isinstance(model, str):
         return told | {"fault": model}
@@ -87,7 +88,7 @@ def _table(kind: Kind, columns: Mapping[str, Cell], chosen: Sequence[tuple[Row, 
 
 
 def _version(row: Row) -> str:
-    return f"{row.version}{'*' if row.in_use else ' '}"
+    return f"{row.version}{'*' if row.in_use else ' '}{' pinned' if row.pinned else ''}"
 
 
 def _state(state: str) -> str:
@@ -160,6 +161,14 @@ _COLUMNS: Final[Mapping[Kind, Mapping[str, Cell]]] = {
         "stability": _metric("stability"),
         "largest": _largest,
     },
-    "anomaly": {"users": _learned, "threshold": _threshold},
-    "population": {"users": _learned, "features": _features},
+    "anomaly": {
+        "users": _learned,
+        "threshold": _threshold,
+        "beyond it": _metric("share", ".2%"),
+    },
+    "population": {
+        "users": _learned,
+        "features": _features,
+        "drift alarms": _metric("drift_alarms", ".0f"),
+    },
 }

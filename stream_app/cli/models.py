@@ -1,4 +1,4 @@
-"""stream-app models: list the models that were learned, or show one."""
+"""stream-app models: list the models that were learned, show one, or decide which one is used."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ from rich.text import Text
 from stream_app.cli._explain import explain_user
 from stream_app.cli._learning import declared
 from stream_app.cli._model_table import Row, current, plain, tables
+from stream_app.cli._steering import pin_version, release, roll_back, unpin
 from stream_app.kafka.models import ModelsError, published
+from stream_app.kafka.pins import pin_key, pinned
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode, key
 from stream_app.resolve import resolve
 
 
 @click.group()
 def command() -> None:
-    """Look at the models on the models topic: what was learned, and how good it is."""
+    """Look at the models on the models topic, and decide which version is used."""
 
 
-command.add_command(explain_user)
+for _command in (explain_user, pin_version, unpin, roll_back, release):
+    command.add_command(_command)
 
 
 @command.command("list")
@@ -78,7 +81,8 @@ def listed(found: Mapping[bytes, bytes]) -> list[Row]:
         task, _, number = name.decode(errors="replace").rpartition(":")
         if number.isdecimal():
             in_use = found.get(current_key(task)) == value
-            rows.append(Row(task, int(number), in_use, _read(value)))
+            pin = pinned(found.get(pin_key(task))) == int(number)
+            rows.append(Row(task, int(number), in_use, _read(value), pin))
     return sorted(rows, key=lambda row: (row.task, -row.version))
 
 
