@@ -10,7 +10,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-s
 SYSTEM_TESTS := $(wildcard tests/system)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-system check bench lock clean
+.PHONY: help demo test test-unit test-system check bench learn-report lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,14 @@ check: $(VENV)/.dev ## Lint, format, types, import direction
 
 bench: $(VENV)/.dev ## Measure throughput, latency, restoring and memory
 	@$(BIN)/python -m bench
+
+learn-report: $(VENV)/.dev ## Measure learning on a year of real purchases (2 minutes)
+	@mkdir -p .cache
+	@test -e .cache/purchases.ndjson.gz || { \
+		$(BIN)/stream-app data --no-clicks --out .cache/purchases.part.gz && \
+		mv .cache/purchases.part.gz .cache/purchases.ndjson.gz; }
+	@$(BIN)/stream-app replay --catalog purchases --learn .cache/learn-report \
+		.cache/purchases.ndjson.gz > /dev/null
 
 lock: ## Choose the newest versions anew and write the lock files (needs uv)
 	$(LOCK) --upgrade --extra dev -o requirements-dev.lock

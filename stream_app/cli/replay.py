@@ -11,8 +11,10 @@ from typing import IO, Any
 import click
 import msgspec
 
+import stream_app.cli._one_thread  # noqa: F401 - before numpy
 from stream_app.cli._bad_lines import BadLines
 from stream_app.cli._replaying import FileReplay
+from stream_app.cli._teaching import Teaching
 from stream_app.data.checks import BadLine, Checker
 from stream_app.data.lines import read_chunks
 from stream_app.data.ndjson import open_output
@@ -44,6 +46,8 @@ class Moment(click.ParamType):
 
 
 OUT = click.Path(dir_okay=False, path_type=Path)
+IN = click.Path(dir_okay=False, exists=True, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -55,6 +59,9 @@ OUT = click.Path(dir_okay=False, path_type=Path)
 @click.option("--features", type=OUT, help="Write each user's final feature values there.")
 @click.option("--tags", type=OUT, help="Write each user's final tags there.")
 @click.option("--dead-letters", type=OUT, help="Write refused lines there.")
+@click.option("--learn", type=FOLDER, help="Learn on the way; write a report and the models there.")
+@click.option("--models", type=IN, help="Decide by the models.ndjson that --learn has written.")
+@click.option("--simulated-clicks", is_flag=True, help="Mark what reads clicks as no evidence.")
 @click.option("--max-jump", type=float, default=31, show_default=True, help="Days, see below.")
 def command(
     files: tuple[str, ...],
@@ -65,6 +72,9 @@ def command(
     features: Path | None,
     tags: Path | None,
     dead_letters: Path | None,
+    learn: Path | None,
+    models: Path | None,
+    simulated_clicks: bool,
     max_jump: float,
 ) -> None:
     """Fold events from files and print tag changes as NDJSON.
@@ -72,10 +82,18 @@ def command(
     FILE is NDJSON, an event a line, gzip or plain; - is standard input. The same events give the
     same features as a worker at the same moment. Files carry no Kafka timestamps: an event over
     --max-jump days after all events before it is refused. The summary goes to standard error.
+
+    With --learn DIR, examples are drawn at each day's end, learned from when their outcomes are
+    known, and every version of a model decides from the moment at which it comes out. DIR gets
+    models.ndjson, the models in that order, and a report of how good they were: report.md,
+    report.json and pictures. With --models FILE nothing is learned, and the recorded models decide;
+    give both, and the report is about those. Reports need the extra `report`.
     """
     settings = resolve(catalog=catalog)
-    program = load_catalogue(settings.catalog).compile()
-    run = FileReplay(Replay(program, partitions), int(max_jump * _DAY_MS))
+    loaded = load_catalogue(settings.catalog)
+    replaying = Replay(loaded.compile(), partitions)
+    run = FileReplay(replaying, int(max_jump * _DAY_MS))
+    taught = Teaching(replaying, loaded, learn, models) if learn or models else None
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         letters = stack.enter_context(dead_letters.open("wb")) if dead_letters else None
@@ -84,11 +102,15 @@ def command(
         for step, refused in _steps(files, settings.max_event_bytes, run, as_of):
             bad.report(refused)
             _print(out, step)
+            if taught and step:
+                taught.after(step)
     if features:
         _write(features, _feature_lines(run.replay, as_of))
     if tags:
         _write(tags, (encode(state) for state in run.replay.states()))
     click.echo(_summary(run, bad.count, time.monotonic() - started), err=True)
+    if taught:
+        taught.finish(run.tally.events, simulated_clicks=simulated_clicks)
     raise SystemExit(1 if bad.count else 0)
 
 

@@ -12,6 +12,7 @@ from stream_app.domain.batch import TOPICS
 from stream_app.domain.changes import TagState
 from stream_app.domain.errors import Rejected
 from stream_app.engine.catalogue import Program
+from stream_app.engine.models import Models
 from stream_app.engine.outputs import tag_states
 from stream_app.engine.profiles import Profiles
 from stream_app.engine.step import Step, step
@@ -48,8 +49,10 @@ class Replayed(NamedTuple):
 class Replay:
     """Folds events as `partitions` workers would; time moves with events only (`clock: event`).
 
-    Two replays of the same events give the same features at the same `as_of`, whatever the number
-    of partitions, and what a worker with that many partitions has committed.
+    Where something is learned, a day's end is a step of its own: what comes of its samples can be
+    in use before anything later is folded. Two replays of the same events give the same features
+    at the same `as_of`, whatever the number of partitions, and what a worker with that many
+    partitions has committed.
     """
 
     def __init__(self, program: Program, partitions: int = 1, slice_ms: int = SLICE_MS) -> None:
@@ -68,6 +71,11 @@ class Replay:
         """Profiles of all partitions."""
         return sum(map(len, self.parts))
 
+    def use_models(self, models: Models) -> None:
+        """Have every partition decide by these models from its next step on."""
+        for profiles in self.parts:
+            profiles.use_models(models)
+
     def feed(self, events: Sequence[Event]) -> Iterator[Replayed]:
         """Fold events, in file order, a slice of event time and a partition at a time."""
         if not events:
@@ -85,12 +93,27 @@ class Replay:
             records[self._number(event.user)][event.topic].append(event.record)
         for profiles, taken in zip(self.parts, records, strict=True):
             if any(taken):
+                yield from self._end_days(profiles, self._now(taken))
                 done = step(profiles, taken, emitted_at=self._now(taken), due_limit=_ALL)
                 yield Replayed(done, [(taken[r.topic][r.position], r) for r in done.rejected])
 
     def _number(self, user: str) -> int:
         parts = len(self.parts)
         return self._program.partitioner(user.encode(), parts) if parts > 1 else 0
+
+    def _end_days(self, profiles: Profiles, until: int) -> Iterator[Replayed]:
+        """Bring a partition to each day end up to `until` (ms) at which users are sampled."""
+        sampler = self._program.sampler
+        if sampler is None or not profiles.time:
+            return
+        nobody = np.empty(0, dtype=np.int64)
+        for end in sampler.day_ends(profiles, nobody, until):
+            yield Replayed(self._pass_time(profiles, end), [])
+
+    @staticmethod
+    def _pass_time(profiles: Profiles, until: int) -> Step:
+        nothing: list[list[ReplayRecord]] = [[] for _ in TOPICS]
+        return step(profiles, nothing, floor=until, emitted_at=until, due_limit=_ALL)
 
     @staticmethod
     def _now(taken: Sequence[Sequence[ReplayRecord]]) -> int:
@@ -100,8 +123,9 @@ class Replay:
         """Bring every partition to `as_of` (ms), by default to where its own events ended."""
         for profiles in self.parts:
             floor = profiles.time if as_of is None else as_of
-            nothing: list[list[ReplayRecord]] = [[] for _ in TOPICS]
-            yield step(profiles, nothing, floor=floor, emitted_at=floor, due_limit=_ALL)
+            for ended in self._end_days(profiles, floor):
+                yield ended.step
+            yield self._pass_time(profiles, floor)
 
     def states(self) -> Iterator[TagState]:
         """Yield the tags of every user that has had any, as `tag-state` has them."""
