@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.broker import Message, environment, produce, read_to_end
@@ -26,6 +28,7 @@ from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.learning.training import DayEnd, Example, Outcome, decode
 
 TRAINER = (sys.executable, "-m", "stream_app", "trainer")
+LEARNED = ("likely_to_click", "segments")
 SECONDS = 60.0
 USERS = 320
 DAYS = 16
@@ -87,6 +90,13 @@ class Shop:
         log = self._folder / f"process-{len(self._started) + 1}.log"
         self._started.append(Worker(log, self._env, *((command,) if command else ())))
         return self._started[-1]
+
+    def ask(self, *arguments: str) -> Any:
+        """What a command prints as JSON."""
+        command = [sys.executable, "-m", "stream_app", *arguments, "--format", "json"]
+        found = subprocess.run(command, env=self._env, capture_output=True, check=False, timeout=60)
+        assert found.returncode == 0, found.stderr.decode()
+        return json.loads(found.stdout)
 
     def close(self) -> None:
         for process in self._started:
@@ -184,6 +194,8 @@ async def test_samples_become_models_and_models_tags_whoever_is_killed(
     assert await asyncio.to_thread(trainer.terminate, 15) == 0
     assert Counter(map(plain, await shop.training())) == expected
     check_chains(await shop.changes())
+    await check_explained(shop)
+    await asyncio.to_thread(check_segments, shop)
     await check_reasons(shop)
 
 
@@ -224,3 +236,45 @@ async def check_reasons(shop: Shop) -> None:
     states = [decode_state(r.value) for r in await read_to_end(shop.servers, shop.plan.tag_state)]
     assert any("likely_to_click" in state.tags for state in states)
     assert any("segments" in state.tags for state in states)
+
+
+async def check_explained(shop: Shop) -> None:
+    """What is said of users from Kafka alone is what the worker published of them."""
+    states = [decode_state(r.value) for r in await read_to_end(shop.servers, shop.plan.tag_state)]
+    published = {state.user_id: state.tags for state in states}
+    for user in ("user-40", "user-319"):
+        told = await asyncio.to_thread(shop.ask, "models", "explain", user)
+        [prediction] = told["predictions"]
+        verdicts = [prediction["verdict"], told["segments"]["verdict"]]
+        now = {v["tag"]: v["now"]["value"] for v in verdicts if v["now"]}
+        assert now == {t: s["value"] for t, s in published[user].items() if t in LEARNED}
+        check_band(prediction)
+        added = sum(family["contribution"] for family in prediction["logit"]["families"])
+        assert added == pytest.approx(prediction["logit"]["value"] - prediction["logit"]["typical"])
+        near = told["segments"]["distances"][0]
+        assert near["distance"] <= told["segments"]["bound"]
+        assert near["label"]
+
+
+def check_band(prediction: dict[str, Any]) -> None:
+    """The band that a user would be in has his probability, up to the margin around its edges."""
+    would_be, margin = prediction["verdict"]["would_be"], prediction["margin"]
+    if prediction["held_out"]:
+        assert would_be is None
+        return
+    edges = [0.0, *prediction["edges"].values(), 1.0]
+    band = ("low", "mid", "high", "top").index(would_be)
+    assert edges[band] - margin <= prediction["probability"] <= edges[band + 1] + margin
+
+
+def check_segments(shop: Shop) -> None:
+    """Segments in use have names and together nearly all users; of models all are listed."""
+    told = shop.ask("segments")
+    assert {segment["id"] for segment in told["segments"]} >= {"s1", "s2"}
+    assert all(segment["name"] and segment["since"] for segment in told["segments"])
+    assert 0.9 < sum(segment["share"] for segment in told["segments"]) <= 1
+    listed = {row["task"]: row for row in shop.ask("models", "list")}
+    assert listed.keys() >= {"likely_to_click", "segments", "population"}
+    assert listed["segments"]["version"] == told["version"]
+    assert listed["likely_to_click"]["state"] == "live"
+    assert listed["likely_to_click"]["metrics"]["examples"] > 0

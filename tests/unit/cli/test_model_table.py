@@ -67,4 +67,7 @@ def test_plain_has_all_metrics_or_the_fault() -> None:
     [good, bad] = plain([row(metrics=METRICS), Row("other", 7, False, "checksum: missing")])
     assert good["metrics"] == METRICS
     assert good["learned_until"] == "1970-01-02T00:00:00.000Z"
-    assert bad == {"task": "other", "version": 7, "in_use": False, "fault": "checksum: missing"}
+    assert bad == {
+        "task": "other", "version": 7, "in_use": False, "pinned": False,
+        "fault": "checksum: missing",
+    }  # fmt: skip
