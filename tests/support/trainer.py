@@ -6,17 +6,22 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from stream_app.domain.clock import DAY
 from stream_app.learning.snapshot import Logistic, Model, Trained
-from stream_app.learning.training import DayEnd, Example, Record, columns_id
+from stream_app.learning.training import DayEnd, Example, Record, Release, columns_id
 
 TASK = "counted"
 COLUMNS = ["orders_30d"]
 #: Names a file; without it, what the program's trainer learns on `GATED_DAY` has to wait.
 GATE, GATED_DAY = "TEST_TRAINER_GATE", 5
+#: Names a version that the program's trainer holds until it is released.
+HELD = "TEST_TRAINER_HELD"
 
 
 def example(day: int, user: str = "ann") -> Example:
@@ -98,6 +103,24 @@ class Gated(Counting):
         return super().take(record)
 
 
+class Holding(Counting):
+    """Holds a version until it is released."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__()
+        self.held: Model | None = None
+        self._version = version
+
+    def take(self, record: Record) -> list[Model]:
+        if isinstance(record, Release):
+            return [self.held] if self.held and self.held.version == record.version else []
+        made = super().take(record)
+        if made and made[0].version == self._version:
+            self.held = made[0]
+            return [replace(self.held, state="held")]
+        return made
+
+
 def main() -> None:
     from stream_app.kafka.trainer import run_trainer
     from stream_app.logs import set_up_logging
@@ -105,8 +128,12 @@ def main() -> None:
 
     settings = resolve()
     set_up_logging(settings)
-    gate = os.environ.get(GATE)
-    make_fold = (lambda: Gated(Path(gate))) if gate else Counting
+    gate, held = os.environ.get(GATE), os.environ.get(HELD)
+    make_fold: Callable[[], Counting] = Counting
+    if gate:
+        make_fold = partial(Gated, Path(gate))
+    elif held:
+        make_fold = partial(Holding, int(held))
     asyncio.run(run_trainer(settings, make_fold, until_end="--until-end" in sys.argv))
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from support import trainer as counting
 from support.broker import Message, environment, produce, read_to_end
 from support.learned import TEXT
-from support.trainer import GATE, GATED_DAY, TASK, Counting, day_end, example
+from support.trainer import GATE, GATED_DAY, HELD, TASK, Counting, day_end, example
 from support.worker import Worker
 
 from stream_app.cli import main
@@ -160,3 +160,60 @@ async def test_until_the_end_it_ends_by_itself_and_what_it_published_is_listed(
     assert await asyncio.to_thread(real.exit_code) == 0
     assert "All that there is has been learned" in real.text()
     assert len(await read_to_end(kafka.bootstrap_servers, learned.models)) == 2 * 2
+
+
+@pytest.mark.timeout(120)
+async def test_an_operator_rolls_back_unpins_and_releases_while_a_trainer_runs(
+    kafka, learned: TopicPlan, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = tmp_path / "shop.yaml"
+    catalogue.write_text(TEXT)
+    settings = {
+        "training_topic": learned.training,
+        "models_topic": learned.models,
+        "catalog": catalogue,
+    }
+    for name, value in environment(kafka.bootstrap_servers, learned, **settings).items():
+        monkeypatch.setenv(name, value)
+
+    async def send(*numbers: int) -> None:
+        messages = [Message(b"k", training.encode(record)) for record in days(*numbers)]
+        await produce(kafka.bootstrap_servers, learned.training, messages)
+
+    async def topic() -> dict[bytes, bytes | None]:
+        records = await read_to_end(kafka.bootstrap_servers, learned.models)
+        return {record.key: record.value for record in records}
+
+    async def in_use(version: int, newest: int) -> None:
+        """Wait until this version is in use, and the newest is there."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                found = await topic()
+                there = found.get(snapshot.key(TASK, newest))
+                current = found.get(snapshot.current_key(TASK))
+                if there and current and snapshot.decode(current).version == version:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def say(*arguments: str) -> str:
+        done = await asyncio.to_thread(CliRunner().invoke, main, ["models", *arguments])
+        assert done.exit_code == 0, done.stderr
+        return done.output
+
+    trainer = start(**{HELD: "4"})
+    await send(1, 2)
+    await in_use(2, newest=2)
+    assert "pinned to version 1" in await say("rollback", TASK)
+    await send(3)
+    await in_use(1, newest=3)
+    assert "version 3 is in use" in await say("unpin", TASK)
+    await send(4)
+    await in_use(3, newest=4)
+    assert "version 4 of counted is released and in use" in await say("release", TASK)
+    await in_use(4, newest=4)
+
+    trainer.kill()
+    before = await read_to_end(kafka.bootstrap_servers, learned.models)
+    assert await asyncio.to_thread(start("--until-end", **{HELD: "4"}).exit_code) == 0
+    # Folded again, with the release, it all comes to what is there.
+    assert await read_to_end(kafka.bootstrap_servers, learned.models) == before
