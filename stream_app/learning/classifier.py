@@ -109,9 +109,17 @@ class Champion:
         p = _sigmoid(float(scaled @ self._theta[:-1]) + float(self._theta[-1]))
         return {False: 1.0 - p, True: p}
 
-    def export(self) -> Logistic:
-        """Return the model; its reference is the mean of about `memory` examples."""
+    def export(self, population: Floats | None = None) -> Logistic:
+        """Return the model; its reference is the mean of the vectors (n, c) of `population`.
+
+        Without any it is that of about `memory` examples learned. These lag behind: they were drawn
+        a horizon before they closed, and after n examples their mean is n / 3 examples old. As long
+        as everybody's totals grow, all users would seem to have much of everything.
+        """
         scale, weights = self._scale(), self._theta[:-1]
+        typical = self._recent
+        if population is not None and len(population):
+            typical = self.design.matrix(population).mean(axis=0)
         return Logistic(
             names=list(self.design.names),
             mean=self._mean.tolist(),
@@ -119,7 +127,7 @@ class Champion:
             weights=weights.tolist(),
             intercept=float(self._theta[-1]),
             platt=None,
-            reference=(weights * ((self._recent - self._mean) / scale)).tolist(),
+            reference=(weights * ((typical - self._mean) / scale)).tolist(),
         )
 
     def _learn(self, row: Floats, y: float, weight: float) -> None:

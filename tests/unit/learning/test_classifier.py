@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from river import compose, linear_model, optim, preprocessing
 
 from stream_app.learning.classifier import Champion, Prior
@@ -201,6 +202,18 @@ def test_the_reference_is_the_recent_populations_mean():
     mean = np.average(champion.design.matrix(values), axis=0, weights=weights)
     z = (mean - model.mean) / np.array(model.scale)
     assert model.reference == pytest.approx(np.array(model.weights) * z, abs=1e-9)
+
+
+def test_a_population_given_is_the_reference_and_nothing_else_changes():
+    values, y = generated(7, 400)
+    champion = Champion(COLUMNS)
+    champion.learn_many(values, y)
+    now = 3.0 * values[:50] + 1.0
+    model, lagging = champion.export(now), champion.export()
+    z = (champion.design.matrix(now).mean(axis=0) - model.mean) / np.array(model.scale)
+    assert model.reference == pytest.approx(np.array(model.weights) * z, abs=1e-9)
+    assert replace(model, reference=lagging.reference) == lagging
+    assert champion.export(now[:0]) == lagging
 
 
 def test_a_rare_indicator_does_not_throw_the_weights():
