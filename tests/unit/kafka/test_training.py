@@ -8,18 +8,20 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
+from support import apprentice
 from support.logs import FakeLog, FakeWriter, Topic, until
 from support.trainer import TASK, Counting, day_end, example, model
 
 from stream_app.domain.clock import DAY
 from stream_app.health import Health
 from stream_app.kafka import training
-from stream_app.kafka.around import Around
+from stream_app.kafka.around import Around, Fold
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.pins import pin, pin_key
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.training import Training
 from stream_app.learning.snapshot import Model, current_key, encode, key
+from stream_app.learning.trainer import Trainer
 from stream_app.learning.training import Example, Record, Release
 from stream_app.learning.training import encode as write
 from stream_app.metrics import Metrics
@@ -37,7 +39,7 @@ class Stage:
         self.metrics = Metrics(CollectorRegistry())
         self.health = Health(60_000)
         self.writers: list[FakeWriter] = []
-        self.fold: Callable[[], Counting] = Counting
+        self.fold: Callable[[], Fold] = Counting
 
     def send(self, *records: Record | bytes) -> None:
         for record in records:
@@ -57,7 +59,7 @@ class Stage:
 
     async def learn(self, *, rebuild: bool = False) -> None:
         """One trainer's life, until it has folded all that there is."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await self.trainer(rebuild=rebuild).run(until_end=True)
 
     def _log(self, name: str) -> FakeLog:
@@ -231,9 +233,7 @@ class Releasing(Holding):
         return super().take(record)
 
 
-async def test_a_released_version_comes_into_use_once_and_folded_again_is_the_same() -> (
-    None
-):
+async def test_a_released_version_comes_into_use_once_and_folded_again_is_the_same() -> None:
     on = Stage(*days(1, 2))
     on.fold = Releasing
     await on.learn()
@@ -307,6 +307,32 @@ async def test_examples_of_other_features_are_counted() -> None:
     on.fold = Foreign
     await on.learn()
     assert on.metric("training_foreign_total") == 2
+
+
+@pytest.fixture(scope="module")
+def lived() -> list[Record]:
+    """Records over three short epochs."""
+    declared = apprentice.learning(apprentice.task(), segments=False)
+    return list(apprentice.World(declared, users=70).records(48, Trainer(declared, 14)))
+
+
+@pytest.mark.parametrize("share", [0.2, 0.63, 0.9])
+async def test_killed_at_any_record_the_next_one_comes_to_the_same(lived, share: float) -> None:
+    declared = apprentice.learning(apprentice.task(), segments=False)
+
+    def stage(*records: Record) -> Stage:
+        on = Stage(*records)
+        on.fold = lambda: Trainer(declared, 14)
+        return on
+
+    at_once, killed = stage(*lived), stage(*lived[: int(share * len(lived))])
+    await at_once.learn()
+    await killed.learn()
+    killed.send(*lived[int(share * len(lived)) :])
+    await killed.learn()
+    assert [r[1:] for r in killed.models.records] == [r[1:] for r in at_once.models.records]
+    assert len(killed.writers[0].transactions) > 0
+    assert killed.metric("models_differing_total", task="likely_to_buy") is None
 
 
 class Infinite(Counting):
