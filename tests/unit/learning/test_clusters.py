@@ -60,6 +60,13 @@ def visiting(days: int, drift: int) -> Iterator[Day]:
         yield day, examples(day, vectors)
 
 
+def blob(x: float, y: float, size: float, n: int = 150) -> np.ndarray:
+    """Users about a place, in logarithms."""
+    noise = np.random.default_rng((n, int(10 * x), int(10 * y))).normal(0, size, (n, 2))
+    vectors: np.ndarray = np.expm1(np.array([10.0 + x, 10.0 + y]) + noise)
+    return vectors
+
+
 def clusters(**settings: object) -> Clusters:
     return Clusters(SEGMENTED, COLUMNS, unusual=UNUSUAL, **settings)  # type: ignore[arg-type]
 
@@ -209,6 +216,40 @@ class TestResume:
         pending = msgspec.structs.replace(segments_of(newest), challenger=4)
         fold(days[1:8], [msgspec.structs.replace(newest, scorer=pending)])
         assert [check.challenger for check in seen] == [4]
+
+    def test_segments_are_followed_by_the_users_of_the_fit_before(self) -> None:
+        """One moves beside another: by the users of then alone it would pass for that one."""
+        names, still = ("a", "b"), [blob(6, 0, 0.2), blob(0, 6, 0.7), blob(6, 6, 0.7)]
+        log = [
+            (day, np.concatenate([blob(4.8 if day > FIRST else 0, 0, 0.2, 180), *still]))
+            for day in range(FIRST, FIRST + 8)
+        ]
+
+        def made(published: Sequence[Model]) -> list[Model]:
+            trainer = Clusters(Segmentation(names, 1.0, k=(4, 4)), names)
+            trainer.resume(published)
+            found: list[Model] = []
+            for day, vectors in log:
+                for example, values in examples(day, vectors):
+                    trainer.example(example, values)
+                found += trainer.day(day * DAY)
+            return of(found, SEGMENTS)
+
+        first, second = made([])
+        assert set(segments_of(second).ids) != set(segments_of(first).ids)
+        assert made([first]) == [first, second]
+
+    def test_an_id_that_is_gone_is_not_used_again(self, days: list[Day]) -> None:
+        """More ids were issued than there are segments."""
+        other = Clusters(Segmentation(COLUMNS[6:], 1.0, k=(3, 4)), COLUMNS)
+        for example, values in days[0][1]:
+            other.example(example, values)
+        [model] = of(other.day(days[0][0] * DAY), SEGMENTS)
+        published = msgspec.structs.replace(
+            model, scorer=msgspec.structs.replace(segments_of(model), issued=40)
+        )
+        again = of(fold(days[:8], [published]), SEGMENTS)[1]
+        assert min(int(name[1:]) for name in segments_of(again).ids) == 41
 
     def test_segments_of_other_features_are_gone_on_from(self, days: list[Day]) -> None:
         """Their users are followed by what both know; with nothing in common, ids still rise."""
