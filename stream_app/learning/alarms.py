@@ -9,7 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.domain.clock import DAY
 from stream_app.learning.drift import Alarm, Watch
+from stream_app.learning.snapshot import Model
 from stream_app.learning.transform import compress
 
 Floats = NDArray[np.float64]
@@ -47,6 +49,15 @@ class Drift:
         found = self._watch.add(day, known)
         self._recent += found
         self._untold += found
+        return found
+
+    def losses(self, models: Sequence[Model]) -> list[Alarm]:
+        """Take the losses that predictions have had in the cohorts that `models` came with."""
+        found: list[Alarm] = []
+        for model in models:
+            if model.kind == "classifier":
+                loss = {f"{model.task}_log_loss": model.metrics.get("log_loss")}
+                found += self.add(model.created_at // DAY, loss)
         return found
 
     def recent(self, day: int) -> list[Alarm]:

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from support.learned import logistic, model, segments
 from support.personas import COLUMNS as SHOP_COLUMNS
 from support.personas import POPULATIONS, Shop
 
+from stream_app.domain.clock import DAY
 from stream_app.learning.alarms import LEAST, TOLD_DAYS, Drift, means
 
 COLUMNS = tuple(f"feature_{i}" for i in range(12))
@@ -64,11 +66,15 @@ def test_a_step_is_told_once_to_the_shell_and_for_four_weeks_to_readers() -> Non
 
 
 def test_a_loss_that_rises_is_an_alarm() -> None:
-    drift = Drift()
+    drift, found = Drift(), []
     rng = np.random.default_rng(4)
     for day in range(90):
-        drift.add(day, {"buys_log_loss": rng.normal(0.4 + 0.2 * (day >= 60), 0.03)})
-    assert [alarm.series for alarm in drift.take()] == ["buys_log_loss"]
+        loss = rng.normal(0.4 + 0.2 * (day >= 60), 0.03)
+        told = {"created_at": day * DAY, "metrics": {"log_loss": loss if day > 2 else None}}
+        others = [model("segments", segments(0.0, 1.0), **told)]
+        found += drift.losses([*others, model("buys", logistic("a"), **told)])
+    assert [alarm.series for alarm in found] == ["buys_log_loss"]
+    assert drift.take() == found
 
 
 def test_what_cannot_be_watched_is_left_out() -> None:
