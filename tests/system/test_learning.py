@@ -144,7 +144,8 @@ def offline(catalogue: Path, events: Sequence[tuple[str, int, bytes]], parts: in
     program = load_catalogue(catalogue).compile()
     replay = Replay(program, parts)
     records = [
-        Event(0, user, at, ReplayRecord(value, START + 400 * DAY, n))
+        # Of records in files the events' own time is all that there is.
+        Event(0, user, at, ReplayRecord(value, at, n))
         for n, (user, at, value) in enumerate(events)
     ]
     return Counter(
