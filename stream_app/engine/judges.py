@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from stream_app.domain.expression import Expression
 from stream_app.engine.predictor import Predictor
 from stream_app.engine.users import Rows, Users
-from stream_app.learning import assignment, oddness
-from stream_app.learning.assignment import Assigner
+from stream_app.learning import oddness
+from stream_app.learning.assignment import UNUSUAL, Assigner, Differences
 from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Learning
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
@@ -43,8 +43,8 @@ class Segmenter:
     ) -> None:
         self.version: Final = model.version
         self.state: Final = model.state
-        self._among, self._centroids, self._families = among, scorer, families
-        self._assigner = Assigner(scorer)
+        self._among = among
+        self._assigner, self._differences = Assigner(scorer), Differences(scorer, families)
         self.columns: Final = self._assigner.names
         self._codes = np.array([segment_code(name) for name in self._assigner.ids], dtype="<u2")
         self._places = np.full(_CODES, -1, dtype=np.intp)
@@ -59,19 +59,13 @@ class Segmenter:
         codes = np.where(among, self._codes[places], np.uint16(ABSENT))
 
         def why(rows: Rows, old: Codes, new: Codes) -> list[Reasons]:
-            vectors = users.vectors(self.columns, rows)
-            cells = zip(rows.tolist(), vectors, old.tolist(), new.tolist(), strict=True)
+            inside = among[rows]
+            was, now = (list(map(segment_id, c[inside].tolist())) for c in (old, new))
+            vectors = users.vectors(self.columns, rows[inside])
+            found = iter(self._differences.of(vectors, was, [name or UNUSUAL for name in now]))
             return [
-                assignment.reasons(
-                    self._centroids,
-                    vector,
-                    self._families,
-                    segment_id(was),
-                    segment_id(now) or assignment.UNUSUAL,
-                )
-                if among[row]
-                else users.outside(self._among, row)
-                for row, vector, was, now in cells
+                next(found) if among[row] else users.outside(self._among, row)
+                for row in rows.tolist()
             ]
 
         certain = np.full(len(codes), CERTAIN)

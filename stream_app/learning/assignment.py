@@ -78,45 +78,57 @@ def assign(
     return [assigner.ids[j] for j in assigner.places(logs, had).tolist()]
 
 
-def reasons(
-    centroids: Centroids,
-    vector: Floats,
-    families: Mapping[str, str],
-    before: str | None = None,
-    after: str = UNUSUAL,
-) -> list[Because]:
-    """Return what makes the segment `after` nearer to a vector (w,) than `before` is.
+class Differences:
+    """Tells of compiled centroids why a user is in a segment.
 
-    At most TOP families, the most telling first, each with its most telling feature against the
-    population's median. Where there was no segment, or one that is no more, the population's
-    medians are what the user leaves; who is far from all is compared with them alone.
+    A family of `families` (by feature; one without is its own) counts by how much nearer it brings
+    the segment than the one before, in squared spreads. Where there was none, or one that is no
+    more, the population's medians are what the user leaves; who is far from all segments is
+    compared with the medians alone.
     """
-    z = _z(centroids, vector)
-    nearer = _nearer(centroids, z, before, after)
-    usual = expand(np.array(centroids.median))
-    names, member = members(centroids.names, families)
-    sums = member @ nearer
-    found = []
-    for f in np.argsort(-sums, kind="stable")[:TOP].tolist():
-        j = int(np.where(member[f], nearer, -np.inf).argmax())
-        if sums[f] > 0:
-            found.append(told(centroids.names[j], vector[j], usual[j], names[f]))
-    return found
 
+    def __init__(self, centroids: Centroids, families: Mapping[str, str]) -> None:
+        self._features = list(centroids.names)
+        self._centre = np.array(centroids.centre)
+        self._median, self._spread = np.array(centroids.median), np.array(centroids.spread)
+        self._usual: list[float] = expand(self._median).tolist()
+        self._places = {name: j for j, name in enumerate(centroids.ids)}
+        self._families, self._member = members(self._features, families)
 
-def _nearer(centroids: Centroids, z: Floats, before: str | None, after: str) -> Floats:
-    """By how much (w,), in squared spreads, each feature is nearer to `after` than to `before`."""
-    place = {name: j for j, name in enumerate(centroids.ids)}
-    far: Floats = z**2
-    if after not in place:
-        return far
-    centre = np.array(centroids.centre)
-    left = far if before not in place else (z - centre[place[before or ""]]) ** 2
-    nearer: Floats = left - (z - centre[place[after]]) ** 2
-    # Near the medians no feature need speak for a first segment; what is farthest is told then.
-    return nearer if (nearer > 0).any() else far
+    def of(
+        self, vectors: Floats, before: Sequence[str | None], after: Sequence[str]
+    ) -> list[list[Because]]:
+        """Of vectors (n, w), what puts each into the segment `after` (n,), not into `before` (n,).
 
+        At most TOP families, the most telling first, each with its most telling feature against the
+        population's median.
+        """
+        z = scaled(vectors, self._median, self._spread)
+        nearer = self._nearer(z, before, after)
+        sums = nearer @ self._member.T
+        telling = np.where(self._member, nearer[:, None], -np.inf).argmax(axis=2).tolist()
+        order = np.argsort(-sums, axis=1, kind="stable")[:, :TOP].tolist()
+        return [
+            [self._told(f, j[f], vector) for f in best if total[f] > 0]
+            for best, j, vector, total in zip(
+                order, telling, vectors.tolist(), sums.tolist(), strict=True
+            )
+        ]
 
-def _z(centroids: Centroids, vector: Floats) -> Floats:
-    z: Floats = scaled(vector[None], np.array(centroids.median), np.array(centroids.spread))[0]
-    return z
+    def _told(self, family: int, j: int, vector: list[float]) -> Because:
+        return told(self._features[j], vector[j], self._usual[j], self._families[family])
+
+    def _nearer(self, z: Floats, before: Sequence[str | None], after: Sequence[str]) -> Floats:
+        """By how much (n, w) each feature is nearer to the segment `after` than to `before`."""
+        far: Floats = z**2
+        from_, to = self._apart(z, far, before), self._apart(z, np.zeros_like(z), after)
+        nearer: Floats = from_ - to
+        # Near the medians no feature need speak for a first segment; what is farthest is told then.
+        told = np.array([name in self._places for name in after], dtype=np.bool_)
+        return np.where((told & (nearer > 0).any(axis=1))[:, None], nearer, far)
+
+    def _apart(self, z: Floats, otherwise: Floats, segments: Sequence[str | None]) -> Floats:
+        """The squared distances (n, w) from segments' centres; `otherwise` of what is none."""
+        places = np.array([self._places.get(name or "", -1) for name in segments], dtype=np.intp)
+        known = (places >= 0)[:, None]
+        return np.where(known, (z - self._centre[places]) ** 2, otherwise)

@@ -47,14 +47,25 @@ def reasons(
     chosen = values[list(rows)]
     added = _contributions(scorer, chosen)
     distinct, member = members(columns, families)
-    typical = _typical(scorer)
+    typical: list[float] = _typical(scorer).tolist()
+    sums = added @ member.T
+    telling = np.where(member, (added * direction)[:, None], -np.inf).argmax(axis=2).tolist()
+    order = np.argsort(-sums * direction, axis=1, kind="stable")[:, :TOP].tolist()
     return [
         [
-            _reason(columns, distinct[f], float(sums[f]), member[f], row, vector, typical)
-            for f in np.argsort(-sums * direction, kind="stable")[:TOP].tolist()
-            if sums[f] * direction > 0
+            Reason(
+                family=distinct[f],
+                contribution=total[f],
+                feature=columns[j[f]],
+                value=_number(vector[j[f]]),
+                reference=_number(typical[j[f]]),
+            )
+            for f in best
+            if total[f] * direction > 0
         ]
-        for row, vector, sums in zip(added, chosen, added @ member.T, strict=True)
+        for best, j, vector, total in zip(
+            order, telling, chosen.tolist(), sums.tolist(), strict=True
+        )
     ]
 
 
@@ -82,24 +93,5 @@ def _typical(scorer: Logistic) -> Floats:
     return expand(among)
 
 
-def _reason(
-    columns: Sequence[str],
-    family: str,
-    contribution: float,
-    member: np.ndarray,
-    row: Floats,
-    vector: Floats,
-    typical: Floats,
-) -> Reason:
-    telling = int(np.argmax(np.where(member, row * math.copysign(1.0, contribution), -np.inf)))
-    return Reason(
-        family=family,
-        contribution=contribution,
-        feature=columns[telling],
-        value=_number(vector[telling]),
-        reference=_number(typical[telling]),
-    )
-
-
 def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return value if math.isfinite(value) else None

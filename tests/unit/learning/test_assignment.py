@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from msgspec import structs
 
-from stream_app.learning.assignment import UNUSUAL, assign, reasons
+from stream_app.learning.assignment import UNUSUAL, Differences, assign
 from stream_app.learning.scorers import Centroids
 from stream_app.learning.telling import TOP
 
@@ -67,6 +67,11 @@ def test_each_is_assigned_as_if_alone_and_moves_only_past_the_margin(values, dat
             assert min(apart) <= 0.8 * CENTROIDS.bound + 1e-9
         if was in ("s2", None):
             assert assign(CENTROIDS, row[None]) == [now]
+
+
+def reasons(centroids, vector, families, before=None, after=UNUSUAL):
+    [found] = Differences(centroids, families).of(vector[None], [before], [after])
+    return found
 
 
 def at(*z):
