@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from stream_app.report.words import number
 
 Figures = Mapping[str, Any]
+
+_QUANTILES: Final = ("0.05", "0.5", "0.95")
 
 
 def page(report: Figures, pictures: Sequence[str]) -> str:
@@ -143,7 +145,7 @@ def _population(population: Figures | None) -> Iterator[str]:
     yield from _table(
         ["feature", "missing", "5 %", "median", "95 %"],
         (
-            [name, number(one["missing"]), *(number(one.get(q), 2) for q in ("0.05", "0.5", "0.95"))]
+            [name, number(one["missing"]), *(number(one.get(q), 2) for q in _QUANTILES)]
             for name, one in population["features"].items()
         ),
     )

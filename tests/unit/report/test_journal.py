@@ -39,19 +39,18 @@ def folded(tmp_path, partitions: int) -> tuple[Journal, dict[str, list]]:
 
 
 def test_it_closes_what_the_trainer_closes(tmp_path) -> None:
-    for partitions in (1, 3):
-        journal, models = folded(tmp_path, partitions)
-        for name, joined in journal.tasks.items():
-            examples, newest = joined.examples(), models[name][-1]
-            assert newest.trained.examples == len(examples) > 0
-            assert newest.trained.positives == examples.positive.sum()
-            cohort = joined.cohorts[-1]
-            assert newest.metrics["cohort"] == cohort.at
-            assert newest.metrics["examples"] == len(cohort)
-            # Vectors are those of the examples: what was ordered is known by the outcome's windows.
-            assert (examples.closed - examples.at == joined.task.horizon_ms).all()
-        assert not np.isinf(journal.vectors).any()
-        assert models["segments"][-1].trained.examples == len(journal.fits[-1].vectors)
+    journal, models = folded(tmp_path, 3)
+    for name, joined in journal.tasks.items():
+        examples, newest = joined.examples(), models[name][-1]
+        assert newest.trained.examples == len(examples) > 0
+        assert newest.trained.positives == examples.positive.sum()
+        cohort = joined.cohorts[-1]
+        assert newest.metrics["cohort"] == cohort.at
+        assert newest.metrics["examples"] == len(cohort)
+        # Vectors are those of the examples: what was ordered is known by the outcome's windows.
+        assert (examples.closed - examples.at == joined.task.horizon_ms).all()
+    assert not np.isinf(journal.vectors).any()
+    assert models["segments"][-1].trained.examples == len(journal.fits[-1].vectors)
 
 
 def test_every_example_has_its_own_vector(tmp_path) -> None:
