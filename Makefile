@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 # The wheels and their hashes decide what is installed, not the settings of this machine's pip.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 PYTEST := $(BIN)/python -m pytest
-LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+COMPILE := uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
+LOCK := $(COMPILE) pyproject.toml
 SYSTEM_TESTS := $(wildcard tests/system)
+OPS := .cache/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-system check bench learn-report lock clean
+.PHONY: help demo test test-unit test-system test-ops check bench learn-report lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +28,9 @@ test-unit: $(VENV)/.dev ## Run the tests that need no Kafka
 
 test-system: $(VENV)/.dev ## Run the tests against a real Kafka
 	@$(PYTEST) tests/system
+
+test-ops: $(VENV)/.dev $(OPS)/.tools ## Run the tests of the Helm chart with helm itself (needs Go)
+	@$(PYTEST) tests/ops
 
 check: $(VENV)/.dev ## Lint, format, types, import direction
 	$(BIN)/ruff check .
@@ -48,6 +53,7 @@ lock: ## Choose the newest versions anew and write the lock files (needs uv)
 	$(LOCK) --upgrade --extra dev -o requirements-dev.lock
 	$(LOCK) --extra build --extra demo -c requirements-dev.lock -o requirements-demo.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
+	$(COMPILE) requirements-ops.in --upgrade -o requirements-ops.lock
 
 clean: ## Remove .venv, caches and the demo's data
 	rm -rf $(VENV) .broker .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
@@ -70,3 +76,7 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	@$(PIP) install --require-hashes -r requirements-dev.lock
 	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.demo
+
+$(OPS)/.tools: requirements-ops.lock scripts/ops-tools $(wildcard tests/ops/tools/*)
+	@sh scripts/ops-tools $(OPS)
+	@touch $@
