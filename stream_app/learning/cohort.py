@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,7 @@ from stream_app.learning.measures import Bools, Floats, Quality, quality
 _ROUNDING: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class TaskExample:
+class TaskExample(NamedTuple):
     """A user sampled for one task at the day end `at`.
 
     `values` is the vector (c,), NaN for missing; the cohort does not look at it. `score` is the
@@ -37,8 +36,7 @@ class TaskExample:
     challenger: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(NamedTuple):
     """An example that may be learned from: its outcome, and whether that counts as positive."""
 
     example: TaskExample

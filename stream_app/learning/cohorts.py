@@ -7,7 +7,7 @@ way: closed with its outcome, voided by a gap in the feed, or unmatched.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -182,7 +182,7 @@ class Cohorts:
             cohort.settled += answered
             return []
         self.counts.closed += len(answered)
-        cohort.settled += [(replace(one, values=_NO_VALUES), value) for one, value in answered]
+        cohort.settled += [(one._replace(values=_NO_VALUES), value) for one, value in answered]
         return [Labelled(example, value, value == 1) for example, value in answered]
 
     def _complete(self) -> list[int]:
