@@ -45,7 +45,7 @@ def test_a_refit_scores_only_what_is_sampled_after_all_that_it_learned_had_close
     for fit, until in ((3, 10), (10, 17), (17, 99)):
         known = examples.closed <= fit * DAY
         scaler = StandardScaler().fit(design[known])
-        model = LogisticRegression(max_iter=300)
+        model = LogisticRegression(solver="newton-cholesky", max_iter=300)
         model.fit(scaler.transform(design[known]), examples.positive[known])
         scored = (examples.at > fit * DAY) & (examples.at <= until * DAY)
         expected = model.predict_proba(scaler.transform(design[scored]))[:, 1]
