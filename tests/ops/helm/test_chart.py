@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -185,6 +186,28 @@ def test_names_fit_however_long_the_release_is(case: Path, tmp_path: Path) -> No
     names = [m["metadata"]["name"] for m in yaml.safe_load_all(text) if m]
     assert max(map(len, names)) <= 63
     assert "a" * 30 in names[0]
+
+
+@cases
+def test_notes_name_what_there_is(render: Render, case: Path, tmp_path: Path) -> None:
+    # Only `helm install` shows notes, and it wants a cluster: here they are part of a manifest.
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    (chart / "templates/NOTES.txt").rename(chart / "notes")
+    template = 'kind: Notes\ntext: {{ tpl (.Files.Get "notes") . | toJson }}\n'
+    (chart / "templates/notes.yaml").write_text(template)
+    manifests = render(case, chart=chart)
+    notes = one(manifests, "Notes")["text"]
+    workers = one(manifests, "StatefulSet")["metadata"]["name"]
+    assert re.findall(r"statefulset/(\S+)", notes) == [workers]
+    assert set(re.findall(r"(?:exec|logs) (\S+)", notes)) == {f"{workers}-0"}
+    assert ("Nobody reads /metrics" in notes) == (not monitored(manifests))
+    assert len(notes.splitlines()) < 20
+
+
+def monitored(manifests: list[Manifest]) -> bool:
+    """Whether Prometheus is told of the pods."""
+    return bool(of_kind(manifests, "PodMonitor") + of_kind(manifests, "ServiceMonitor"))
 
 
 def test_the_package_has_what_is_needed(tmp_path: Path) -> None:

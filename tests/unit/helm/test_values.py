@@ -59,6 +59,15 @@ def test_values_are_as_the_schema_says(case: Path) -> None:
     jsonschema.Draft7Validator(schema()).validate(merged(values(), given))
 
 
+def test_examples_of_the_page_are_as_the_schema_says() -> None:
+    page = (CHART.parents[1] / "docs" / "kubernetes.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert examples
+    for example in examples:
+        given = merged(values(), yaml.safe_load(example))
+        jsonschema.Draft7Validator(schema()).validate(given)
+
+
 @pytest.mark.parametrize(
     "given",
     [
