@@ -118,7 +118,7 @@ def shown(
     model: Model, changes: Sequence[Former], share_of: str | None = None
 ) -> Iterator[RenderableType]:
     """Segments, then what became of former ones, then the features that were left out."""
-    yield _table(model, described(model), share_of)
+    yield segment_table(model, share_of)
     if changes:
         yield Text("What became of segments", style="bold")
         for change in changes:
@@ -133,7 +133,12 @@ def shown(
             yield Text(f"  {twin.feature}, like {twin.like} (correlation {twin.correlation:.2f})")
 
 
-def _table(model: Model, segments: Sequence[Described], share_of: str | None) -> Table:
+def segment_table(model: Model, share_of: str | None = None, *, traits: bool = True) -> Table:
+    """The segments, the largest first, with or without the `traits` that their names come from.
+
+    Raises ValueError for another kind of model.
+    """
+    segments = described(model)
     sums, since = (
         any(getattr(one, name) is not None for one in segments)
         for name in ("share_of_sum", "since")
@@ -142,18 +147,22 @@ def _table(model: Model, segments: Sequence[Described], share_of: str | None) ->
     table.columns[0].no_wrap = True
     for name in ("users", "share", *([f"of {share_of or 'the sum'}"] if sums else [])):
         table.add_column(name, justify="right")
-    for name in (*(["since"] if since else []), "what sets it apart (typical of all)"):
-        table.add_column(name)
-    table.columns[-2].no_wrap = True
+    if since:
+        table.add_column("since", no_wrap=True)
+    if traits:
+        table.add_column("what sets it apart (typical of all)")
     for one in segments:
         cells = [one.id, one.name, f"{one.users:,}", f"{one.share:.1%}"]
         cells += [_percent(one.share_of_sum)] if sums else []
         cells += [one.since or "-"] if since else []
-        table.add_row(*map(escape, cells), escape(_traits(one.apart)))
+        cells += [_traits(one.apart)] if traits else []
+        table.add_row(*map(escape, cells))
     users, unusual = model.trained.examples, _unusual(model)
-    far = ("unusual", "far from all", f"{unusual:,}", _percent(unusual / max(1, users)))
-    table.add_row(*(f"[dim]{cell}[/]" for cell in far))
-    table.caption = f"version {model.version}, fitted {_day(model)} to {users:,} users"
+    share = _percent(unusual / max(1, users))
+    table.add_row("unusual", "far from all", f"{unusual:,}", share, style="dim")
+    silhouette = model.metrics.get("silhouette")
+    apart = "" if silhouette is None else f", silhouette {silhouette:.2f}"
+    table.caption = f"version {model.version}, fitted {_day(model)} to {users:,} users{apart}"
     table.caption_justify = "left"
     return table
 

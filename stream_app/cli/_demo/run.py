@@ -66,11 +66,13 @@ class Demo:
             place = self._kafka(ends).under(file, learning=catalogue.learning is not None)
             self._topics(place, ends)
             worker = self._worker(place, catalogue, ends)
-            trainer = self._trainer(place, ends) if place.learning else None
+            trainer = self._trainer(place, ends) if catalogue.learning else None
             show = self._play(place, catalogue, (worker, trainer), loading)
             tell(screen, show)
-            for shown in learned_tables(place) if trainer else ():
-                screen.print(shown)
+            if catalogue.learning is not None:
+                segments = catalogue.learning.segmentation
+                for shown in learned_tables(place, segments.share_of if segments else None):
+                    screen.print(shown)
             if keep:
                 ends.pop_all()
             else:
