@@ -15,6 +15,7 @@ from typing import Any
 import faust
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy
+from faust.auth import OAuthCredentials
 from prometheus_client import CollectorRegistry
 
 from stream_app.agents import add_agents
@@ -129,6 +130,9 @@ def _faust_app(settings: Settings) -> StreamApp:
         datadir=Path(tempfile.gettempdir()) / f"{settings.app_id}-faust",
         autodiscover=False,
         broker_credentials=_credentials(settings.client_options()),
+        # Static membership: whoever comes back under its name within the session timeout finds its
+        # partitions as they were, and the others are not disturbed.
+        consumer_group_instance_id=settings.instance_id,
         broker_session_timeout=settings.session_timeout_s,
         broker_heartbeat_interval=settings.session_timeout_s / 10,
         # How long a join waits for members that died: no longer than they are given to come back.
@@ -153,6 +157,8 @@ def _faust_app(settings: Settings) -> StreamApp:
 def _credentials(options: Mapping[str, Any]) -> Any:
     """Return what other clients take as arguments in the form that Faust's consumer takes."""
     context = options.get("ssl_context")
+    if "sasl_oauth_token_provider" in options:
+        return OAuthCredentials(oauth_cb=options["sasl_oauth_token_provider"], ssl_context=context)
     if "sasl_mechanism" in options:
         return faust.SASLCredentials(
             username=options["sasl_plain_username"],

@@ -16,6 +16,10 @@ from stream_app.settings import PREFIX, Settings
 SERVICE_HOST: Final = "_SERVICE_HOST"
 MASK: Final = "********"
 SERVERS: Final = "bootstrap_servers"
+_FORMS: Final = {
+    SERVERS: "host:port,host:port",
+    "oauth_token_url": "https://host/path, without user and password",
+}
 NAME: Final = "letters, digits, dots, dashes and underscores"
 
 
@@ -96,13 +100,18 @@ def _problem(details: ErrorDetails, given: Mapping[str, Any]) -> str:
     where = name if name in given else PREFIX + name.upper()
     if details["type"] == "extra_forbidden":
         return f"{where} is no setting"
-    value = MASK if "password" in name else details["input"]
+    value = MASK if _is_secret(name) or "@" in str(details["input"]) else details["input"]
     return f"{where}={value}: {_expected(details)}"
+
+
+def _is_secret(name: str) -> bool:
+    field = Settings.model_fields.get(name)
+    return field is not None and "SecretStr" in str(field.annotation)
 
 
 def _expected(details: ErrorDetails) -> str:
     if details["type"] == "string_pattern_mismatch":
-        return f"expected {'host:port,host:port' if details['loc'][0] == SERVERS else NAME}"
+        return f"expected {_FORMS.get(str(details['loc'][0]), NAME)}"
     return (
         details["msg"]
         .replace("Input should be", "expected")

@@ -16,7 +16,7 @@ from stream_app import __version__
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
-from stream_app.http import HttpServer, PortTaken, make_app
+from stream_app.http import PortTaken, http_server
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.in_use import ModelsInUse
 from stream_app.kafka.partitions import Partitions
@@ -53,9 +53,7 @@ class WorkerService:
         self._health = health
         self._in_use = in_use
         settings, wall_ms = around.settings, around.clocks.wall_ms
-        self._http = HttpServer(
-            make_app(around.metrics, health, wall_ms), settings.http_host, settings.http_port
-        )
+        self._http = http_server(settings, around.metrics, health, wall_ms)
         self._watchdog = Watchdog(health, settings.stall_timeout_s, wall_ms, around.fail)
         self._housekeeping: asyncio.Task[None] | None = None
         self._answered_at = 0

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from stream_app import __version__
 from stream_app.domain.errors import DeclarationError
-from stream_app.http import HttpServer, PortTaken, make_app
+from stream_app.http import PortTaken, http_server
 from stream_app.kafka.around import NUMBER, Fold, around_of
 from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal, Refusal
@@ -87,11 +87,7 @@ class TrainerService:
         self._settings, self._metrics = settings, self._around.metrics
         self._health = self._around.health
         self._rebuild, self._until_end = rebuild, until_end
-        self._http = HttpServer(
-            make_app(self._metrics, self._health, clocks.wall_ms),
-            settings.http_host,
-            settings.http_port,
-        )
+        self._http = http_server(settings, self._metrics, self._health, clocks.wall_ms)
         self._watchdog = Watchdog(
             self._health, settings.stall_timeout_s, clocks.wall_ms, end_process
         )

@@ -22,7 +22,8 @@ SCHEMA, VALUES, README = CHART / "values.schema.json", CHART / "values.yaml", CH
 BY_CHART = frozenset(
     {
         "bootstrap_servers", "security_protocol", "sasl_mechanism", "sasl_username",
-        "sasl_password", "ssl_cafile", "broker_dir", "catalog", "http_host", "http_port",
+        "sasl_password", "ssl_key_password", "http_token", "ssl_cafile", "broker_dir", "catalog",
+        "http_host", "http_port",
     }
 )  # fmt: skip
 _KEPT = ("description", "type", "enum", "pattern", "minLength", "minimum", "maximum",

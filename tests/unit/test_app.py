@@ -90,7 +90,9 @@ async def test_a_broken_catalogue_is_refused_when_composing(catalogue):
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
 async def test_faust_logs_in_as_the_other_clients_do(catalogue, protocol):
     login = {"sasl_username": "u", "sasl_password": "p"} if "SASL" in protocol else {}
-    settings = Settings(catalog=str(catalogue), security_protocol=protocol, **login)
+    settings = Settings(
+        catalog=str(catalogue), security_protocol=protocol, allow_sasl_plaintext=True, **login
+    )
     credentials = create_app(settings).conf.broker_credentials
     if protocol == "PLAINTEXT":
         assert credentials is None
@@ -101,6 +103,17 @@ async def test_faust_logs_in_as_the_other_clients_do(catalogue, protocol):
     if "SASL" in protocol:
         assert (credentials.username, credentials.password) == ("u", "p")
         assert credentials.mechanism.value == "SCRAM-SHA-512"
+
+
+async def test_faust_shows_the_token_that_the_other_clients_show(catalogue, tmp_path):
+    settings = Settings(
+        catalog=str(catalogue), security_protocol="SASL_SSL", sasl_mechanism="OAUTHBEARER",
+        oauth_token_file=str(tmp_path / "token"),
+    )  # fmt: skip
+    credentials = create_app(settings).conf.broker_credentials
+    assert credentials.protocol.value == "SASL_SSL"
+    assert credentials.oauth_cb is settings.client_options()["sasl_oauth_token_provider"]
+    assert credentials.ssl_context is settings.client_options()["ssl_context"]
 
 
 async def test_the_module_makes_the_app_when_it_is_asked_for(catalogue, monkeypatch):

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
+from support.certificates import Authority
 
 from stream_app.health import Health
-from stream_app.http import HttpServer, PortTaken, make_app
+from stream_app.http import HttpServer, PortTaken, http_server, make_app
 from stream_app.metrics import Metrics
+from stream_app.security import SecurityError, client_context
+from stream_app.settings import Settings
 
 STALLED = 60_001
 
@@ -104,3 +108,64 @@ async def test_the_port_is_free_after_stop() -> None:
     again = HttpServer(app, "127.0.0.1", first.server.port)
     await again.start()
     await again.stop()
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Worker]:
+    """A worker whose port asks for the token in a file and speaks TLS."""
+    made = Authority(tmp_path / "ca").sign("port")
+    (tmp_path / "token").write_text("hunter2\n")
+    settings = Settings(
+        http_port=0,
+        http_token_file=str(tmp_path / "token"),
+        http_certfile=str(made.cert),
+        http_keyfile=str(made.key),
+    )
+    worker = Worker()
+    worker.server = http_server(settings, worker.metrics, worker.health, int)
+    await worker.server.start()
+    yield worker
+    await worker.server.stop()
+
+
+async def status(worker: Worker, path: str, cafile: Path, login: str | None = None) -> int:
+    headers = {} if login is None else {"Authorization": login}
+    url = f"https://localhost:{worker.server.port}{path}"
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(url, ssl=client_context(str(cafile))) as answer,
+    ):
+        assert "hunter2" not in await answer.text()
+        return answer.status
+
+
+async def test_metrics_ask_for_the_token_and_probes_do_not(
+    guarded: Worker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cafile = tmp_path / "ca" / "ca.pem"
+    for path in ("/metrics", "/", "/table"):
+        for wrong in (None, "Bearer hunter", "Basic hunter2", "hunter2", "Bearer \udcff"):
+            assert await status(guarded, path, cafile, wrong) == 401
+    assert await status(guarded, "/metrics", cafile, "Bearer hunter2") == 200
+    assert await status(guarded, "/metrics", cafile, "bearer hunter2") == 200
+    assert await status(guarded, "/livez", cafile) == 200
+    assert await status(guarded, "/readyz", cafile) == 503
+    (tmp_path / "token").write_text("hunter3")
+    assert await status(guarded, "/metrics", cafile, "Bearer hunter2") == 401
+    assert await status(guarded, "/metrics", cafile, "Bearer hunter3") == 200
+    (tmp_path / "token").unlink()
+    assert await status(guarded, "/metrics", cafile, "Bearer hunter3") == 503
+    assert "token cannot be read" in caplog.text
+
+
+async def test_a_port_with_tls_speaks_nothing_else(guarded: Worker) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await guarded.get("/livez")
+
+
+async def test_a_port_whose_files_are_no_good_is_not_opened(tmp_path: Path) -> None:
+    metrics, health = Metrics(CollectorRegistry()), Health(stall_ms=1)
+    for name in ("http_certfile", "http_token_file"):
+        settings = Settings(**{name: str(tmp_path / "gone")})  # type: ignore[arg-type]
+        with pytest.raises(SecurityError, match="gone cannot be read"):
+            http_server(settings, metrics, health, int)

@@ -47,6 +47,26 @@ def test_a_wrong_secret_is_not_shown_either() -> None:
     assert problems(sasl_password=12345) == ["sasl_password=********: expected a valid string"]
 
 
+@pytest.mark.parametrize("name", ["sasl_password", "ssl_key_password", "http_token"])
+def test_no_secret_is_shown_in_any_way(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"STREAM_APP_{name.upper()}", "hunter2")
+    assert "hunter2" not in show(resolve()) + repr(resolve()) + str(resolve())
+    assert problems(partitions=0) == ["partitions=0: expected greater than or equal to 1"]
+    with pytest.raises(SettingsError) as raised:
+        resolve(security_protocol="SASL_SSL", sasl_mechanism="OAUTHBEARER")
+    chain = f"{raised.value!r} {raised.value.__cause__!r} {raised.value.__context__!r}"
+    assert "hunter2" not in chain
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    assert problems(bootstrap_servers="u:hunter2@a:1") == [
+        "bootstrap_servers=********: expected host:port,host:port"
+    ]
+    assert problems(oauth_token_url="https://u:hunter2@a") == [
+        "oauth_token_url=********: expected https://host/path, without user and password"
+    ]
+
+
 def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_APP_HTTP_PORT", "tcp://10.0.0.1:80")
     monkeypatch.setenv("STREAM_APP_CLOCK", "sun")
