@@ -124,6 +124,7 @@ def auc_by_cohort(
         days, means = (_means(one, span) for one in (np.array(at, dtype=np.float64), numbers))
         moments = days.astype("datetime64[ms]")
         axes.plot(moments, means, linewidth=2 if i == 0 else 1, zorder=9 - i, label=name)
+    _dates(axes, _moment(min(at)) - _MARGIN, _moment(max(at)) + _MARGIN)
     axes.set_ylabel("AUC inside cohorts" + (f", mean of {span}" if span > 1 else ""))
     axes.set_title(task)
     _finish(figure, axes, path)
