@@ -21,6 +21,7 @@ from stream_app.engine.taught import (
     read_models,
 )
 from stream_app.learning.declaration import Learning
+from stream_app.learning.trainer import Trainer
 from stream_app.learning.training import Record
 from stream_app.report.extra import require_extra
 from stream_app.report.journal import Journal
@@ -100,9 +101,6 @@ def _learning(catalogue: Catalogue) -> Learning:
 
 
 def _trainer(learning: Learning) -> Source:
-    # Imported here: River takes a second, which a replay without learning should not cost.
-    from stream_app.learning.trainer import Trainer
-
     return Learned(Trainer(learning).take)
 
 

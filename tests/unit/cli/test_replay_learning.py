@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,6 +161,13 @@ def test_without_the_extra_it_says_what_to_install(
     # Deciding by recorded models needs none of it.
     models = folder / "report" / "models.ndjson"
     assert run(folder, "--models", str(models)).exit_code == 0
+
+
+def test_nothing_is_imported_that_only_reports_need() -> None:
+    # River itself looks for scikit-learn, and does without.
+    code = "import sys; sys.modules |= dict.fromkeys(('matplotlib', 'PIL', 'sklearn')); "
+    code += "import stream_app.cli.replay, stream_app.report.write, stream_app.learning.trainer"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_catalogue_without_learning_is_refused(folder: Path, tmp_path: Path) -> None:
