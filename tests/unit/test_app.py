@@ -43,6 +43,12 @@ async def test_faust_serves_no_pages_and_keeps_no_copies(app):
     assert not app.producer_only
 
 
+async def test_a_worker_has_a_name_in_the_group_only_when_told(app, catalogue):
+    named = create_app(Settings(catalog=str(catalogue), instance_id="worker-0"))
+    assert named.conf.consumer_group_instance_id == "worker-0"
+    assert app.conf.consumer_group_instance_id is None
+
+
 async def test_not_even_the_command_line_of_faust_turns_its_pages_on(app):
     app.conf.web_enabled = True
     assert list(app.boot_strategy.web_server()) == []
