@@ -46,6 +46,7 @@ TABLE: Final = (
     Declared("training_records", "counter", "Records that a trainer has folded.", ("kind",)),
     Declared("training_refused", "counter", "Records of training that could not be read."),
     Declared("training_foreign", "counter", "Examples of other features, not learned from."),
+    Declared("drift_alarms", "counter", "Daily means found to have moved.", ("series",)),
     Declared("models_published", "counter", "Models that a trainer has published.", ("task",)),
     Declared("models_differing", "counter", "Models learned anew with other content.", ("task",)),
     Declared("models_refused", "counter", "Models that could not be used.", ("reason",)),

@@ -15,7 +15,7 @@ from stream_app.domain.expression import Frame
 from stream_app.engine.judges import Judge, compiled, names
 from stream_app.engine.predictor import Predictor
 from stream_app.engine.users import Looks, Users
-from stream_app.learning.clusters import POPULATION
+from stream_app.learning.clusters import LEAST, POPULATION
 from stream_app.learning.declaration import Learning
 from stream_app.learning.sampling import Hashes
 from stream_app.learning.scorers import Quantiles
@@ -130,6 +130,9 @@ def _revision(*parts: Mapping[str, object]) -> str:
 def _quantiles(learning: Learning, population: Model | None) -> dict[str, float]:
     """What the population's model says of the names that rules use."""
     if population is None or not isinstance(population.scorer, Quantiles):
+        return {}
+    if population.trained.examples < LEAST:
+        # Of a handful of users a quantile is anybody's value.
         return {}
     found: dict[str, float] = {}
     for name in learning.quantiles:

@@ -12,6 +12,7 @@ from stream_app.health import Health
 from stream_app.kafka.log import Log
 from stream_app.kafka.rounds import Clocks, Writer
 from stream_app.kafka.writer import TransactionWriter
+from stream_app.learning.drift import Alarm
 from stream_app.learning.snapshot import Model
 from stream_app.learning.training import Record
 from stream_app.metrics import Metrics
@@ -25,12 +26,13 @@ class Fold(Protocol):
     """What learns: the same records in the same order must bring the same models.
 
     `resume` gets the published models before the first record; `foreign` counts examples of columns
-    that are not learned from.
+    that are not learned from; `moved` tells once what has drifted.
     """
 
     @property
     def foreign(self) -> int: ...
     def resume(self, models: Sequence[Model]) -> None: ...
+    def moved(self) -> list[Alarm]: ...
     def take(self, record: Record) -> list[Model]: ...
 
 

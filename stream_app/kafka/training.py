@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from stream_app.domain.clock import DAY, to_rfc3339
 from stream_app.kafka.around import NUMBER, Around
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.log import Entry
 from stream_app.kafka.publisher import Publisher
+from stream_app.learning.drift import Alarm
 from stream_app.learning.epochs import LEAST_DAYS
 from stream_app.learning.snapshot import Model
 from stream_app.learning.training import DayEnd, Example, Outcome, Record, Release, decode
@@ -35,6 +38,7 @@ class _Folded(NamedTuple):
     kinds: dict[str, int]
     refused: list[tuple[int, str]]
     foreign: int = 0
+    moved: Sequence[Alarm] = ()
 
 
 class Training:
@@ -120,7 +124,7 @@ class Training:
             kind = _KINDS[type(record)]
             folded.kinds[kind] = folded.kinds.get(kind, 0) + 1
             self._around.health.progress(self._around.now())
-        return folded._replace(foreign=self._fold.foreign - foreign)
+        return folded._replace(foreign=self._fold.foreign - foreign, moved=self._fold.moved())
 
     def _learn(self, offset: int, record: Record) -> list[Model]:
         try:
@@ -136,6 +140,15 @@ class Training:
             self._around.metrics.count("training_records", count, kind=kind)
         if folded.foreign:
             self._around.metrics.count("training_foreign", folded.foreign)
+        # What is folded again was told when it was new.
+        for alarm in folded.moved if self._caught_up else ():
+            self._around.metrics.count("drift_alarms", series=alarm.series)
+            log.warning(
+                "The daily mean of %s has moved by %.3g since %s, %.1f times its spread: see what "
+                "changed in the shop or in its events",
+                alarm.series, alarm.shift, to_rfc3339(alarm.since * DAY)[:10],
+                abs(alarm.shift) / alarm.spread if alarm.spread else math.inf,
+            )  # fmt: skip
         for offset, why in folded.refused:
             self._around.metrics.count("training_refused")
             log.error("Offset %d of %s is skipped: %s", offset, self._log.topic, why)

@@ -23,6 +23,7 @@ class Counts:
     """Of examples: `sampled` = open + `closed` + `voided` + `unmatched`; then what was not taken.
 
     `refused`: against the rules of time or of values; `unknown`: outcomes without an example.
+    `cohorts` are those that have closed.
     """
 
     sampled: int = 0
@@ -32,6 +33,7 @@ class Counts:
     refused: int = 0
     duplicates: int = 0
     unknown: int = 0
+    cohorts: int = 0
 
     @property
     def open(self) -> int:
@@ -192,6 +194,7 @@ class Cohorts:
 
     def _close(self, day: int, cohort: _Forming) -> tuple[Cohort, list[Labelled]]:
         """Close a cohort; return the examples that only this releases."""
+        self.counts.cohorts += 1
         # Outcomes that came by another partition, after the day had ended in the example's own.
         late = [
             pair for partition in sorted(cohort.answered) for pair in cohort.answered[partition]

@@ -55,6 +55,10 @@ class _Learner:
         values = np.array([one.example.values for one in examples])[:, self._places]
         self.model.learn_many(values, np.array([float(one.positive) for one in examples]))
 
+    def export(self, vectors: Floats) -> Logistic:
+        """The model as it is; what is usual is said by vectors (n, c) of all columns."""
+        return self.model.export(vectors[:, self._places])
+
     def score(self, scorer: Logistic, vectors: Floats) -> Floats:
         """Score vectors (n, c) of all columns."""
         return score(scorer, vectors[:, self._places])
@@ -175,14 +179,15 @@ class Predictor:
             self._champion, self._challenger = self._challenger, self._champion
 
     def _version(self, at: int) -> Model:
+        vectors = self.newest
         for learner in filter(None, (self._champion, self._challenger)):
             learner.scorer = learner.model.export()
-        scorer = self._champion.model.export()
+        scorer = self._champion.export(vectors)
         platt = calibrate([verdict.scored(one) for one in self._closed], self.task.horizon_ms)
         if platt != IDENTITY:
             scorer = replace(scorer, platt=(platt.a, platt.b))
         form, closed = self.task.form, list(self._closed)
-        threshold = verdict.threshold_of(form, closed, self._champion.score(scorer, self.newest))
+        threshold = verdict.threshold_of(form, closed, self._champion.score(scorer, vectors))
         state = verdict.state_of(form, self._trained, threshold)
         newest = closed[-1] if closed else None
         return Model(

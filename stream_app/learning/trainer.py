@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from stream_app.learning.alarms import Drift
 from stream_app.learning.clusters import Clusters
 from stream_app.learning.declaration import Learning, Task
+from stream_app.learning.drift import Alarm
 from stream_app.learning.epochs import EPOCH_DAYS, Generations
 from stream_app.learning.gate import Gate
 from stream_app.learning.predictor import Predictor
@@ -31,7 +33,8 @@ class Trainer:
             task.name: _generations(task, learning, epoch_days) for task in learning.tasks
         }
         self.foreign = 0
-        self._clusters = Clusters.of(learning)
+        self._drift = Drift()
+        self._clusters = Clusters.of(learning, self._drift)
         self._columns_id = columns_id(learning.columns)
         self._width = len(learning.columns)
         #: The last day end of each partition, and that of all of them.
@@ -42,6 +45,10 @@ class Trainer:
         """Go on from the segments among the published `models`; before the first record."""
         if self._clusters is not None:
             self._clusters.resume([model for model in models if model.kind == "segments"])
+
+    def moved(self) -> list[Alarm]:
+        """What has been found to have moved since the last call."""
+        return self._drift.take()
 
     def take(self, record: Record) -> list[Model]:
         """Learn from a record; return the versions that it brings.
@@ -83,6 +90,7 @@ class Trainer:
     def _day_end(self, record: DayEnd) -> list[Model]:
         found = [task.day_end(record) for task in self._generations.values()]
         models = [model for model in found if model is not None]
+        self._drift.losses(models)
         self._ended[record.partition] = max(record.at, self._ended.get(record.partition, 0))
         if len(self._ended) == record.partitions:
             everywhere = min(self._ended.values())

@@ -96,7 +96,7 @@ def figures(
     form: Form, counts: Counts, cohort: Cohort | None, threshold: Threshold | None
 ) -> Iterator[tuple[str, float | None]]:
     """What is told of a version: examples by their ends, and the newest closed cohort's quality."""
-    for name in ("open", "voided", "unmatched", "refused"):
+    for name in ("cohorts", "open", "voided", "unmatched", "refused"):
         yield name, float(getattr(counts, name))
     if threshold is not None:
         yield "best_precision", threshold.precision

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from stream_app.domain.clock import DAY
+from stream_app.learning.drift import Alarm
 from stream_app.learning.snapshot import Logistic, Model, Trained
 from stream_app.learning.training import DayEnd, Example, Record, Release, columns_id
 
@@ -71,9 +72,14 @@ class Counting:
 
     def __init__(self) -> None:
         self.foreign = 0
+        self.alarms: list[Alarm] = []
         self.resumed: list[Model] = []
         self.examples = 0
         self.version = 0
+
+    def moved(self) -> list[Alarm]:
+        told, self.alarms = self.alarms, []
+        return told
 
     def resume(self, models: Sequence[Model]) -> None:
         self.resumed = list(models)

@@ -49,7 +49,7 @@ TEXT = FEATURES + TAGS + LEARNING
 SHARES = {"q1": 0.01, "q50": 0.5, "q75": 0.75, "q90": 0.9}
 
 
-def models(text: str = TEXT, version: int = 1, /, **by_name: float) -> Models:
+def models(text: str = TEXT, version: int = 1, examples: int = 300, /, **by_name: float) -> Models:
     """The population's model alone: `spend_30d__q90=400` says that one quantile."""
     columns: dict[str, list[tuple[float, float]]] = {}
     for name, value in by_name.items():
@@ -59,7 +59,7 @@ def models(text: str = TEXT, version: int = 1, /, **by_name: float) -> Models:
     given = {
         "kind": "population", "task": POPULATION, "version": version, "parent": None,
         "columns": sorted(columns), "columns_id": columns_id(sorted(columns)), "created_at": 0,
-        "trained": Trained(from_=0, to=0, examples=1, positives=1), "metrics": {},
+        "trained": Trained(from_=0, to=0, examples=examples, positives=1), "metrics": {},
         "scorer": scorer, "state": "live", "thresholds": [],
     }  # fmt: skip
     learning = program(text).catalogue.learning
@@ -115,6 +115,13 @@ def test_another_value_of_a_quantile_decides_all_users_anew() -> None:
     done = step(made, [[], []])
     assert changes(done, "top_spender") == [("bob", "top_spender", True, None)]
     assert because(done, "top_spender") == [("spend_30d", 300, "<", 301)]
+
+
+def test_quantiles_of_a_handful_are_missing() -> None:
+    made = profiles()
+    made.use_models(models(TEXT, 1, 299, spend_30d__q75=200, spend_30d__q90=388.5))
+    done = buys(made, ("ann", 412))
+    assert changes(done, "top_spender") == []
 
 
 def test_without_a_model_quantiles_are_missing_and_coalesce_says_what_holds() -> None:

@@ -20,9 +20,10 @@ from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.pins import pin, pin_key
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.training import Training
+from stream_app.learning.drift import Alarm
 from stream_app.learning.snapshot import Model, current_key, encode, key
 from stream_app.learning.trainer import Trainer
-from stream_app.learning.training import Example, Record, Release
+from stream_app.learning.training import DayEnd, Example, Record, Release
 from stream_app.learning.training import encode as write
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
@@ -307,6 +308,28 @@ async def test_examples_of_other_features_are_counted() -> None:
     on.fold = Foreign
     await on.learn()
     assert on.metric("training_foreign_total") == 2
+
+
+class Drifting(Counting):
+    def take(self, record: Record) -> list[Model]:
+        if isinstance(record, DayEnd):
+            self.alarms.append(Alarm("views_7d", 9, 2, 0.4, 0.1, 5.0))
+        return super().take(record)
+
+
+async def test_drift_is_told_when_it_is_new_and_not_when_it_is_folded_again(caplog) -> None:
+    on = Stage(*days(1, 2))
+    on.fold = Drifting
+    trainer = on.trainer()
+    running = asyncio.create_task(trainer.run())
+    await until(lambda: all(condition.holds for condition in on.health.ready()))
+    assert on.metric("drift_alarms_total", series="views_7d") is None
+    on.send(*days(3))
+    await until(lambda: on.metric("models_published_total", task=TASK) == 3)
+    trainer.stop()
+    await running
+    assert on.metric("drift_alarms_total", series="views_7d") == 1
+    assert "The daily mean of views_7d has moved by 0.4 since 1970-01-03" in caplog.text
 
 
 @pytest.fixture(scope="module")
