@@ -1,4 +1,4 @@
-"""stream-app demo: start a Kafka and a worker, replay real shop data, watch tags change."""
+"""stream-app demo: start a Kafka, replay real shop data, watch tags change and models learn."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DATE = click.DateTime(formats=["%Y-%m-%d"])
 
 @click.command()
 @click.option(
-    "--households", type=click.IntRange(1, 2469), default=300, show_default=True, help="How many."
+    "--households", type=click.IntRange(1, 2469), default=500, show_default=True, help="How many."
 )
 @click.option(
     "--from",
@@ -73,7 +73,7 @@ def command(
     folder: Path,
     bootstrap_servers: str | None,
 ) -> None:
-    """Start a Kafka and a worker, replay a part of a shop's year, and show users' tags change.
+    """Start a Kafka, a worker and a trainer, replay a part of a shop's year, show tags change.
 
     Purchases are real (dunnhumby, The Complete Journey, 2017), clicks are simulated. Nothing has to
     be installed, and nothing is left running. Where STREAM_APP_BOOTSTRAP_SERVERS is set, that

@@ -33,7 +33,10 @@ STALL_SECONDS: Final = 60.0
 
 @dataclass(slots=True)
 class Progress:
-    """How far the events are: sent and folded, and when that began and last went on (s)."""
+    """How far the events are: sent and folded, and when that began and last went on (s).
+
+    `to_learn` are records that the trainer has before it.
+    """
 
     sent: int = 0
     by_topic: list[int] = field(default_factory=lambda: [0, 0])
@@ -42,6 +45,7 @@ class Progress:
     refused: int = 0
     changed: int = 0
     commits: int = 0
+    to_learn: int = 0
     began: float = 0.0
     folded_at: float = 0.0
     moved_at: float = 0.0
@@ -71,6 +75,12 @@ class Progress:
         self.refused = int(metrics.get("rejected", 0))
         self.changed = int(metrics.get("tag_changes", 0))
 
+    def learn(self, metrics: Mapping[str, float], now: float) -> None:
+        """Note what the trainer says that it has before it."""
+        to_learn = int(metrics.get("lag", self.to_learn))
+        if to_learn != self.to_learn:
+            self.to_learn, self.moved_at = to_learn, now
+
 
 class Show:
     """Plays a feed to a worker and follows what it publishes; `meaning` describes the tags."""
@@ -89,7 +99,7 @@ class Show:
         self._screen = screen
         self.feed = feed
         self._worker = worker
-        self._processes = [worker, *([trainer] if trainer else [])]
+        self._trainer = trainer
         self._place = place
         self._settings = place.settings
         self._meaning = meaning
@@ -131,6 +141,9 @@ class Show:
         while True:
             self._check()
             self.progress.fold(await asyncio.to_thread(self._worker.totals), time.monotonic())
+            if self._trainer is not None:
+                learned = await asyncio.to_thread(self._trainer.totals)
+                self.progress.learn(learned, time.monotonic())
             self._screen.status(*self._status())
             await asyncio.sleep(POLL_SECONDS)
 
@@ -144,8 +157,9 @@ class Show:
             await asyncio.sleep(LINE_SECONDS)
 
     def _check(self) -> None:
-        for process in self._processes:
-            process.check()
+        self._worker.check()
+        if self._trainer is not None:
+            self._trainer.check()
         kafka = self._place.kafka
         if kafka is not None and not kafka.alive:
             raise DemoError(f"Kafka has ended: see {kafka.log}")
@@ -160,18 +174,28 @@ class Show:
         )
         if waiting > max(2 * progress.rate, 1000):
             text += f"  ({waiting:,} events to catch up)"
+        elif progress.sent and not waiting and progress.to_learn:
+            text += f"  ({progress.to_learn:,} records to learn)"
         return self.feed.part.share(progress.sent_to), text
 
     def _settled(self) -> bool:
-        """Whether everything is folded and read, and time alone has changed what it will."""
+        """Whether all is folded, learned and read, and time alone has changed what it will."""
         progress = self.progress
         quiet = time.monotonic() - progress.moved_at >= QUIET_SECONDS
         read = self.tally.changes >= progress.changed
-        return progress.done >= progress.sent and read and quiet
+        return progress.done >= progress.sent and not progress.to_learn and read and quiet
 
     def _check_moving(self) -> None:
         progress = self.progress
-        if progress.done < progress.sent and time.monotonic() - progress.moved_at > STALL_SECONDS:
+        if time.monotonic() - progress.moved_at <= STALL_SECONDS:
+            return
+        if self._trainer is not None and progress.to_learn:
+            raise DemoError(
+                f"the trainer has learned nothing for {STALL_SECONDS:.0f} s while "
+                f"{progress.to_learn:,} records wait: see {self._trainer.log}",
+                self._trainer.tail,
+            )
+        if progress.done < progress.sent:
             raise DemoError(
                 f"the worker has committed nothing for {STALL_SECONDS:.0f} s while "
                 f"{progress.sent - progress.done:,} events wait: see {self._worker.log}",
