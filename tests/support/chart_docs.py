@@ -22,8 +22,10 @@ SCHEMA, VALUES, README = CHART / "values.schema.json", CHART / "values.yaml", CH
 BY_CHART = frozenset(
     {
         "bootstrap_servers", "security_protocol", "sasl_mechanism", "sasl_username",
-        "sasl_password", "ssl_key_password", "http_token", "ssl_cafile", "broker_dir", "catalog",
-        "http_host", "http_port",
+        "sasl_password", "sasl_password_file", "oauth_token_file", "oauth_token_url",
+        "oauth_scope", "ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_key_password",
+        "ssl_key_password_file", "broker_dir", "instance_id", "catalog", "http_host",
+        "http_port", "http_token", "http_token_file", "http_certfile", "http_keyfile",
     }
 )  # fmt: skip
 _KEPT = ("description", "type", "enum", "pattern", "minLength", "minimum", "maximum",

@@ -95,6 +95,26 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- if and (contains "SASL" $kafka.securityProtocol) (not $kafka.sasl.existingSecret) }}
 {{- fail (printf "kafka.securityProtocol %s needs kafka.sasl.existingSecret, a Secret with user and password" $kafka.securityProtocol) }}
 {{- end }}
+{{- $oauth := $kafka.sasl.oauth }}
+{{- if and (contains "SASL" $kafka.securityProtocol) (eq $kafka.sasl.mechanism "OAUTHBEARER") }}
+{{- if eq (empty $oauth.tokenUrl) (empty $oauth.tokenKey) }}
+{{- fail "kafka.sasl.mechanism OAUTHBEARER needs either kafka.sasl.oauth.tokenUrl or kafka.sasl.oauth.tokenKey" }}
+{{- end }}
+{{- if and $oauth.tokenUrl .Values.networkPolicy.enabled (not .Values.networkPolicy.extraEgress) }}
+{{- fail "kafka.sasl.oauth.tokenUrl has to be allowed in networkPolicy.extraEgress" }}
+{{- end }}
+{{- if and $oauth.tokenKey (eq .Values.autoscaling.kind "keda") }}
+{{- fail "autoscaling.kind keda cannot log in with kafka.sasl.oauth.tokenKey: use kafka.sasl.oauth.tokenUrl, or hpa" }}
+{{- end }}
+{{- else if or $oauth.tokenUrl $oauth.tokenKey }}
+{{- fail "kafka.sasl.oauth has no use unless a SASL protocol has kafka.sasl.mechanism OAUTHBEARER" }}
+{{- end }}
+{{- if and $kafka.tls.certSecret (not (contains "SSL" $kafka.securityProtocol)) }}
+{{- fail (printf "kafka.tls.certSecret has no use with kafka.securityProtocol %s" $kafka.securityProtocol) }}
+{{- end }}
+{{- if and (eq $kafka.securityProtocol "SASL_PLAINTEXT") (not .Values.settings.allow_sasl_plaintext) }}
+{{- fail "SASL_PLAINTEXT would send the login unencrypted: use SASL_SSL, or set settings.allow_sasl_plaintext" }}
+{{- end }}
 {{- if and $kafka.tls.caSecret (not (contains "SSL" $kafka.securityProtocol)) }}
 {{- fail (printf "kafka.tls.caSecret has no use with kafka.securityProtocol %s" $kafka.securityProtocol) }}
 {{- end }}

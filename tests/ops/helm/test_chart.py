@@ -95,11 +95,38 @@ def test_monitors_find_workers_and_trainers(render: Render, kind: str) -> None:
 def test_passwords_come_from_the_secret_that_is_named(render: Render) -> None:
     for workload in workloads(render(SECURED)):
         by_name = {variable["name"]: variable for variable in container(workload)["env"]}
-        for name, key in (("USERNAME", "username"), ("PASSWORD", "password")):
-            assert by_name[f"STREAM_APP_SASL_{name}"] == {
-                "name": f"STREAM_APP_SASL_{name}",
-                "valueFrom": {"secretKeyRef": {"name": "kafka-user", "key": key}},
-            }
+        user = by_name["STREAM_APP_SASL_USERNAME"]["valueFrom"]["secretKeyRef"]
+        assert user == {"name": "kafka-user", "key": "username"}
+        assert "STREAM_APP_SASL_PASSWORD" not in by_name
+        volumes = {volume["name"]: volume for volume in pod(workload)["spec"]["volumes"]}
+        assert volumes["kafka-login"]["secret"] == {
+            "secretName": "kafka-user",
+            "items": [{"key": "password", "path": "password"}],
+        }
+
+
+def test_keda_logs_in_as_the_workers_do(render: Render) -> None:
+    manifests = render(CHART / "ci/oauth-values.yaml")
+    for trigger in one(manifests, "ScaledObject")["spec"]["triggers"]:
+        told = trigger["metadata"]
+        assert (told["sasl"], told["tls"]) == ("oauthbearer", "enable")
+        assert told["oauthTokenEndpointUri"] == "https://login.example/oauth2/token"
+    given = one(manifests, "TriggerAuthentication")["spec"]["secretTargetRef"]
+    assert {ref["parameter"]: (ref["name"], ref["key"]) for ref in given} == {
+        "username": ("kafka-client", "id"),
+        "password": ("kafka-client", "secret"),
+        "cert": ("kafka-cert", "tls.crt"),
+        "key": ("kafka-cert", "tls.key"),
+        "keyPassword": ("kafka-cert", "password"),
+        "ca": ("kafka-ca", "ca.crt"),
+    }
+
+
+def test_monitors_show_the_token(render: Render) -> None:
+    secure = one(render(CHART / "ci/oauth-values.yaml"), "PodMonitor")
+    (endpoint,) = secure["spec"]["podMetricsEndpoints"]
+    assert endpoint["scheme"] == "https"
+    assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "token"}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +186,20 @@ def test_dashboards_arrive_unchanged(render: Render, tmp_path: Path) -> None:
         ({"autoscaling": {"kind": "keda", "maxReplicas": 13}}, "more than settings.partitions 12"),
         ({"autoscaling": {"kind": "hpa", "minReplicas": 13}}, "more than the most"),
         ({"kafka": {"securityProtocol": "SASL_SSL"}}, "needs kafka.sasl.existingSecret"),
+        (
+            {"kafka": {"securityProtocol": "SASL_PLAINTEXT", "sasl": {"existingSecret": "u"}}},
+            "would send the login unencrypted",
+        ),
+        (
+            {
+                "kafka": {
+                    "securityProtocol": "SASL_SSL",
+                    "sasl": {"mechanism": "OAUTHBEARER", "existingSecret": "u"},
+                }
+            },
+            "needs either kafka.sasl.oauth.tokenUrl or",
+        ),
+        ({"kafka": {"sasl": {"oauth": {"tokenKey": "t"}}}}, "has no use unless"),
         ({"kafka": {"tls": {"caSecret": "ca"}}}, "no use with kafka.securityProtocol PLAINTEXT"),
         ({"kafka": {"sasl": {"password": "x"}}}, "password"),
         ({"monitoring": {"scrape": "PodMonitor"}}, "needs networkPolicy.metricsFrom"),

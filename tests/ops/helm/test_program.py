@@ -22,9 +22,21 @@ WATCHED = CHART / "ci/watched-values.yaml"
 def settings_of(workload: Manifest, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The settings as the program in this pod would resolve them; raises where it would not."""
     for variable in container(workload)["env"]:
-        secret = variable.get("valueFrom", {}).get("secretKeyRef")
-        monkeypatch.setenv(variable["name"], "from a secret" if secret else variable["value"])
-    return resolve()
+        monkeypatch.setenv(variable["name"], variable.get("value", "from-elsewhere"))
+    settings = resolve()
+    for variable in container(workload)["env"]:
+        monkeypatch.delenv(variable["name"])
+    return settings
+
+
+def files_of(workload: Manifest) -> set[str]:
+    """The files of Secrets that a pod has, as far as the manifest names them."""
+    volumes = {volume["name"]: volume for volume in pod(workload)["spec"]["volumes"]}
+    return {
+        f"{mount['mountPath']}/{item['path']}"
+        for mount in container(workload)["volumeMounts"]
+        for item in volumes[mount["name"]].get("secret", {}).get("items", [])
+    }
 
 
 def config_map(workload: Manifest, manifests: list[Manifest]) -> Manifest | None:
@@ -41,9 +53,48 @@ def test_the_program_takes_the_variables(
 ) -> None:
     for workload in workloads(render(case)):
         settings = settings_of(workload, monkeypatch)
-        ports = container(workload).get("ports", [])
-        assert settings.http_host == "0.0.0.0"
-        assert all(port["containerPort"] == settings.http_port for port in ports)
+        for port in container(workload).get("ports", []):
+            assert settings.http_host == "0.0.0.0"
+            assert port["containerPort"] == settings.http_port
+
+
+@cases
+def test_a_file_that_the_program_is_told_of_is_mounted(
+    render: Render, case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for workload in workloads(render(case)):
+        settings = settings_of(workload, monkeypatch)
+        told = {settings.sasl_password_file, settings.oauth_token_file, settings.http_token_file}
+        assert told - {None} == files_of(workload)
+        places = [mount["mountPath"] for mount in container(workload)["volumeMounts"]]
+        for file in (
+            settings.ssl_cafile, settings.ssl_certfile, settings.ssl_keyfile,
+            settings.ssl_key_password_file, settings.http_certfile, settings.http_keyfile,
+        ):  # fmt: skip
+            assert file is None or file.rpartition("/")[0] in places
+
+
+@cases
+def test_probes_speak_as_the_port_does(
+    render: Render, case: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for workload in workloads(render(case)):
+        secure = settings_of(workload, monkeypatch).http_certfile is not None
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            if probe in container(workload):
+                scheme = container(workload)[probe]["httpGet"]["scheme"]
+                assert scheme == ("HTTPS" if secure else "HTTP")
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_only_workers_have_a_name_in_the_group(render: Render, asked: bool) -> None:
+    named = {
+        component(workload): variable["valueFrom"]["fieldRef"]["fieldPath"]
+        for workload in workloads(render({"worker": {"staticMembership": asked}}))
+        for variable in container(workload)["env"]
+        if variable["name"] == "STREAM_APP_INSTANCE_ID"
+    }
+    assert named == ({"worker": "metadata.name"} if asked else {})
 
 
 def test_every_setting_arrives_as_it_was_given(
