@@ -292,8 +292,9 @@ class Settings(BaseSettings):
     def _token_provider(self) -> Any:
         if self._tokens is None:
             # Imported here: importing aiokafka takes time that most commands do not have to spend.
-            from stream_app.security.oauth import FileToken, GrantedToken
+            from stream_app.security.oauth import FileToken, GrantedToken, notice_refused_tokens
 
+            notice_refused_tokens()
             self._tokens = (
                 FileToken(self.oauth_token_file)
                 if self.oauth_token_file

@@ -12,6 +12,7 @@ from typing import Final
 from stream_app.app import create_app
 from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.rights import failed
 from stream_app.settings import Settings
 
 #: Net new containers before the collector looks at the youngest.
@@ -46,7 +47,7 @@ async def run_worker(settings: Settings) -> None:
         ended = asyncio.create_task(app.wait_until_stopped())
         await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
         if not stop.is_set():
-            end_process(Fatal(f"Faust stopped: {app.crash_reason!r}"))
+            end_process(failed("Faust stopped", app.crash_reason or RuntimeError("no reason")))
     stay_ended()
     try:
         await asyncio.wait_for(app.stop(), settings.drain_timeout_s * 2)

@@ -33,6 +33,12 @@ def _own(error: Exception) -> list[str]:
 
 
 def _kafka(error: Exception, away: bool) -> str:
+    # Imported here as well: it imports aiokafka.
+    from stream_app.kafka.rights import missing_right
+
+    right = missing_right(error)
+    if right is not None:
+        return right
     if away:
         return (
             "Kafka does not answer at STREAM_APP_BOOTSTRAP_SERVERS"

@@ -13,6 +13,7 @@ from aiokafka.structs import TopicPartition
 
 from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.rights import failed
 from stream_app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ class Leadership(ConsumerRebalanceListener):
         except TimeoutError as error:
             raise Fatal(f"joining the trainers took over {timeout_s:.0f} s") from error
         except KafkaError as error:
-            raise Fatal(f"joining the trainers failed: {error!r}") from error
+            raise failed("joining the trainers failed", error) from error
         self._consumer.subscribe([self._settings.training_topic], listener=self)
 
     async def watch(self) -> None:
@@ -64,7 +65,7 @@ class Leadership(ConsumerRebalanceListener):
             try:
                 await self._consumer.getmany(timeout_ms=_POLL_MS)
             except KafkaError as error:
-                raise Fatal(f"the group of trainers failed: {error!r}") from error
+                raise failed("the group of trainers failed", error) from error
 
     async def leave(self) -> None:
         """Leave the group, so that another one takes over at once."""

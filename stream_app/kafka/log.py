@@ -12,6 +12,7 @@ from aiokafka.structs import TopicPartition
 
 from stream_app.kafka.closing import close_within
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.rights import failed
 
 Answer = TypeVar("Answer")
 
@@ -108,7 +109,7 @@ class Log:
                 "brokers away?"
             ) from error
         except KafkaError as error:
-            raise Fatal(f"{self._tp.topic}: {what} failed: {error!r}") from error
+            raise failed(f"{self._tp.topic}: {what} failed", error) from error
 
 
 async def read_all(log: Log, timeout_s: float, suffix: bytes = b"") -> dict[bytes, bytes]:

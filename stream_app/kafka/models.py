@@ -10,7 +10,7 @@ from typing import Final
 
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.log import Log, read_all
-from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
@@ -38,7 +38,7 @@ async def published(settings: Settings) -> dict[bytes, bytes]:
     options, topic = settings.client_options(), settings.models_topic
     findings = await ensure_topics(options, TopicPlan.of(settings, learning=True), create=False)
     found: dict[bytes, bytes] = {}
-    if any(finding.spec.name == topic and not finding.missing for finding in findings):
+    if found_of(findings, topic) is not None:
         models = Log(options, topic, settings.request_timeout_s)
         try:
             await models.open()

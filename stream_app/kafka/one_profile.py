@@ -12,7 +12,7 @@ from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import ChangelogError, Loader
 from stream_app.engine.profiles import Profiles
 from stream_app.kafka.errors import Fatal
-from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
 from stream_app.settings import Settings
 
 _POLL_MS: Final = 200
@@ -52,9 +52,9 @@ async def one_profile(settings: Settings, program: Program, user: str) -> Profil
 
 async def _partitions(settings: Settings) -> int:
     findings = await ensure_topics(settings.client_options(), TopicPlan.of(settings), create=False)
-    for finding in findings:
-        if finding.spec.name == settings.changelog_topic and finding.found is not None:
-            return finding.found.partitions
+    found = found_of(findings, settings.changelog_topic)
+    if found is not None:
+        return found.partitions
     raise ProfileError(
         f"no topic {settings.changelog_topic} on {settings.bootstrap_servers}: has a worker with "
         f"STREAM_APP_APP_ID={settings.app_id} been running there?"

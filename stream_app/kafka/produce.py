@@ -17,7 +17,7 @@ from stream_app.data.checks import Checked
 from stream_app.domain.clock import to_rfc3339
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.kafka.pace import Pace
-from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
 from stream_app.settings import Settings
 
 #: Bytes of a batch before compression; well below what a broker takes by default.
@@ -89,6 +89,9 @@ async def _kept_ms(settings: Settings) -> float:
     """How long the input topics keep a record, by its timestamp; ProduceError if one is missing."""
     findings = await ensure_topics(settings.client_options(), TopicPlan.of(settings), create=False)
     names = (settings.clicks_topic, settings.purchases_topic)
+    unseen = [f.unseen for f in findings if f.spec.name in names and f.unseen]
+    if unseen:
+        raise TopicsError(unseen)
     inputs = {f.spec.name: f.found for f in findings if f.spec.name in names}
     missing = [name for name, found in inputs.items() if found is None]
     if missing:

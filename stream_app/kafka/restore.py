@@ -15,6 +15,7 @@ from aiokafka.structs import TopicPartition
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import ChangelogError, Loader
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.rights import failed
 
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _POLL_MS: Final = 500
@@ -59,7 +60,7 @@ async def restore(
             "application's outputs to start anew from the inputs that are still kept"
         ) from error
     except KafkaError as error:
-        raise Fatal(f"restoring {changelog.topic} failed: {error!r}") from error
+        raise failed(f"restoring {changelog.topic} failed", error) from error
     finally:
         await consumer.stop()
     return loader

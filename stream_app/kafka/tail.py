@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
 from stream_app.settings import Settings
 
 POLL_MS: Final = 200
@@ -71,9 +71,9 @@ def in_time_order(
 async def _partitions(settings: Settings) -> list[TopicPartition]:
     findings = await ensure_topics(settings.client_options(), TopicPlan.of(settings), create=False)
     topic = settings.tags_topic
-    for finding in findings:
-        if finding.spec.name == topic and finding.found is not None:
-            return [TopicPartition(topic, number) for number in range(finding.found.partitions)]
+    found = found_of(findings, topic)
+    if found is not None:
+        return [TopicPartition(topic, number) for number in range(found.partitions)]
     raise TailError(
         f"no topic {topic} on {settings.bootstrap_servers}: `stream-app topics --apply` creates it"
     )

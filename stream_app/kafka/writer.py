@@ -13,6 +13,7 @@ from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.rights import failed
 
 #: Largest batch in bytes before compression; topics are made to take it (see topics.py).
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
@@ -81,9 +82,7 @@ class TransactionWriter:
                 "broker's transaction coordinator available?"
             ) from error
         except KafkaError as error:
-            raise Fatal(
-                f"the producer of {self.transactional_id} did not open: {error!r}"
-            ) from error
+            raise failed(f"the producer of {self.transactional_id} did not open", error) from error
 
     def pack(self, outputs: Mapping[str, Iterable[Outgoing]]) -> Packed:
         """Fill batches with the records of `outputs` (by topic); Fatal for one larger than that."""
@@ -100,8 +99,8 @@ class TransactionWriter:
                 f"a transaction of {self.transactional_id} took over {self._timeout_s:.0f} s"
             ) from error
         except KafkaError as error:
-            raise Fatal(
-                f"a transaction of {self.transactional_id} failed and was not committed: {error!r}"
+            raise failed(
+                f"a transaction of {self.transactional_id} failed and was not committed", error
             ) from error
 
     async def _write(self, packed: Packed) -> None:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-import aiohttp
+from aiokafka import conn
 from aiokafka.abc import AbstractTokenProvider
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 
 from stream_app.security.errors import SecurityError
 from stream_app.security.secret import read_secret
@@ -26,6 +26,23 @@ class NoToken(KafkaConnectionError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class _Login(conn.OAuthAuthenticator):
+    """aiokafka's, which takes a refusal for a welcome: that comes as an answer with a text."""
+
+    async def step(self, payload: bytes | None) -> Any:
+        if payload:
+            raise SaslAuthenticationFailed(payload.decode(errors="replace"))
+        return await super().step(payload)
+
+
+def notice_refused_tokens() -> None:
+    """Have aiokafka raise SaslAuthenticationFailed for a token that a broker refuses."""
+    for owner, name in ((conn, "OAuthAuthenticator"), (conn.OAuthAuthenticator, "step")):
+        if not hasattr(owner, name):
+            raise RuntimeError(f"this aiokafka has no {name}; use a version from the lock file")
+    conn.OAuthAuthenticator = _Login
 
 
 class FileToken(AbstractTokenProvider):
@@ -73,6 +90,9 @@ class GrantedToken(AbstractTokenProvider):
         return self._token
 
     async def _ask(self) -> dict[str, Any]:
+        # Imported here: errors of this module are named where nobody asks for tokens.
+        import aiohttp
+
         try:
             login = aiohttp.encode_basic_auth(self._client, self._secret())
         except SecurityError as error:

@@ -24,16 +24,26 @@ class FollowingContext(ssl.SSLContext):
     Connections that are open stay as they are.
     """
 
-    def __new__(cls, make: Make, files: Sequence[str], *, server: bool = False) -> Self:
+    def __new__(
+        cls, make: Make, files: Sequence[str], *, server: bool = False, shows: bool = False
+    ) -> Self:
         side = ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT
         return super().__new__(cls, side)
 
-    def __init__(self, make: Make, files: Sequence[str], *, server: bool = False) -> None:
+    def __init__(
+        self, make: Make, files: Sequence[str], *, server: bool = False, shows: bool = False
+    ) -> None:
         super().__init__()
+        self._shows = shows
         self._make, self._files = make, tuple(files)
         # Looked at before reading: what changes meanwhile is read once more.
         self._seen = self._look()
         self._current = make()
+
+    @property
+    def shows_certificate(self) -> bool:
+        """Whether a client with this context has a certificate to show."""
+        return self._shows
 
     @property
     def current(self) -> ssl.SSLContext:
@@ -90,7 +100,8 @@ def client_context(
             _show(context, certfile, keyfile, password)
         return context
 
-    return FollowingContext(make, [file for file in (cafile, certfile, keyfile) if file])
+    files = [file for file in (cafile, certfile, keyfile) if file]
+    return FollowingContext(make, files, shows=certfile is not None)
 
 
 def server_context(certfile: str, keyfile: str | None) -> FollowingContext:

@@ -12,6 +12,7 @@ from typing import Self
 from stream_app.kafka.embedded import probe, process
 from stream_app.kafka.embedded.config import HOST, Layout, default_data_dir, write_config
 from stream_app.kafka.embedded.errors import BrokerError, why_it_died
+from stream_app.kafka.embedded.guard import Guard
 from stream_app.kafka.embedded.prepare import (
     format_folder,
     java_command,
@@ -33,7 +34,8 @@ class EmbeddedKafka:
     `data_dir` keeps its data (default: the user's state folder). `port` None means the port of
     a broker that already runs on that folder, else 9092; 0 means any free port. A broker that
     runs already is used as it is and left running (`owned` is False). `heap` is the JVM's
-    greatest heap. With `bound` the broker dies with this process, however that ends.
+    greatest heap. With `bound` the broker dies with this process, however that ends. `guard` adds
+    listeners with TLS and logins, and rights.
     `say` gets lines of progress. `start` raises BrokerError with what to do.
     """
 
@@ -44,6 +46,7 @@ class EmbeddedKafka:
         *,
         heap: str = DEFAULT_HEAP,
         bound: bool = True,
+        guard: Guard | None = None,
         say: Say = lambda line: None,
     ) -> None:
         self.data_dir = (data_dir or default_data_dir()).expanduser().resolve()
@@ -51,6 +54,8 @@ class EmbeddedKafka:
         self._asked_port = port
         self._heap = heap
         self._bound = bound
+        self._guard = guard or Guard(())
+        self._ports: dict[str, int] = {}
         self._say = say
         self._layout = Layout(self.data_dir)
         self._running: Running | None = None
@@ -78,6 +83,11 @@ class EmbeddedKafka:
     @property
     def bootstrap_servers(self) -> str:
         return self._known().bootstrap_servers
+
+    def servers_of(self, listener: str) -> str:
+        """The address of one of the guard's listeners."""
+        self._known()
+        return f"{HOST}:{self._ports[listener]}"
 
     @property
     def log(self) -> Path:
@@ -167,11 +177,14 @@ class EmbeddedKafka:
         if port and not probe.is_free(port):
             raise BrokerError(port_taken(port))
         port = port or probe.free_port()
-        write_config(self._layout, port, probe.free_port())
+        for listener in self._guard.listeners:
+            self._ports.setdefault(listener.name, probe.free_port())
+        more = self._guard.more(self._ports) if self._guard.listeners else None
+        write_config(self._layout, port, probe.free_port(), more)
         for old in (self._layout.log, self._layout.output):
             old.unlink(missing_ok=True)
         if not self._layout.formatted:
-            format_folder(runtime, self._layout, self._say)
+            format_folder(runtime, self._layout, self._say, self._guard.scram())
         self._say(f"starting Apache Kafka on {HOST}:{port}")
         command = java_command(runtime, self._layout, self._heap, "kafka.Kafka")
         self._child = process.launch(

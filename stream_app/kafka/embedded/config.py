@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -17,7 +17,6 @@ FIXED: dict[str, str] = {
     "node.id": str(NODE),
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     # A forgotten topic must be an error here as it is in a real cluster.
     "auto.create.topics.enable": "false",
     # The internal topics: few partitions, because each costs start time, and a single copy.
@@ -133,14 +132,32 @@ class Layout:
         return self.logs / "meta.properties"
 
 
-def write_config(layout: Layout, port: int, controller_port: int) -> None:
+@dataclass(frozen=True)
+class More:
+    """What a broker has beside the common: addresses of listeners, their protocols, settings."""
+
+    addresses: Sequence[str] = ()
+    protocols: Sequence[str] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_config(layout: Layout, port: int, controller_port: int, more: More | None = None) -> None:
     """Write server.properties and the log4j2 file; fresh at every start, as ports may change."""
-    settings = FIXED | {
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
-        "controller.quorum.voters": f"{NODE}@{HOST}:{controller_port}",
-        "log.dirs": str(layout.logs),
-    }
+    more = more or More()
+    ways_in = [f"PLAINTEXT://{HOST}:{port}", *more.addresses]
+    settings = (
+        FIXED
+        | dict(more.settings)
+        | {
+            "listeners": ",".join([*ways_in, f"CONTROLLER://{HOST}:{controller_port}"]),
+            "advertised.listeners": ",".join(ways_in),
+            "listener.security.protocol.map": ",".join(
+                ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", *more.protocols]
+            ),
+            "controller.quorum.voters": f"{NODE}@{HOST}:{controller_port}",
+            "log.dirs": str(layout.logs),
+        }
+    )
     lines = "".join(f"{key}={value}\n" for key, value in settings.items())
     layout.properties.write_text(lines)
     layout.log4j.write_text(_LOG4J.format(log=layout.log, level="WARN"))

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from stream_app.kafka.embedded import probe
@@ -25,7 +25,10 @@ def java_command(runtime: Runtime, layout: Layout, heap: str, main: str) -> list
     return [str(runtime.java), *jvm_arguments(layout, heap), main, str(layout.properties)]
 
 
-def format_folder(runtime: Runtime, layout: Layout, say: Say) -> None:
+def format_folder(
+    runtime: Runtime, layout: Layout, say: Say, arguments: Sequence[str] = ()
+) -> None:
+    """Make the folder a cluster's; `arguments` go to Kafka's tool beside the usual ones."""
     say(f"preparing the data folder {layout.root}")
     cluster = new_cluster_id(lambda: uuid.uuid4().bytes)
     command = [
@@ -33,6 +36,7 @@ def format_folder(runtime: Runtime, layout: Layout, say: Say) -> None:
         *jvm_arguments(layout, "128m"),
         "kafka.tools.StorageTool",
         *("format", "--cluster-id", cluster, "--config", str(layout.properties)),
+        *arguments,
     ]
     done = subprocess.run(
         command,

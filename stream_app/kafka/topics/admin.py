@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaConnectionError,
+    NodeNotReadyError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.protocol.metadata import MetadataRequest
 
+from stream_app.kafka.refused import why_refused
+from stream_app.kafka.rights import ADVICE
 from stream_app.kafka.topics.check import Finding, Found, TopicsError, compare
 from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
 
@@ -25,11 +35,12 @@ async def ensure_topics(
 
     `client_options` are those of any aiokafka client (`Settings.client_options()`). Raises
     TopicsError with every misfit, and creates nothing then; with `create=False` it only looks and
-    returns the misfits in the findings. Raises aiokafka's KafkaError when no broker answers.
+    returns the misfits in the findings. Raises Refused when the brokers do not let us in,
+    aiokafka's KafkaError when none answers.
     """
     specs = topic_specs(plan)
     async with _admin(client_options) as admin:
-        findings = compare(specs, await _look_up(admin, specs))
+        findings = compare(specs, *await _look_up(admin, specs))
         if not create:
             return findings
         _refuse(findings)
@@ -37,7 +48,7 @@ async def ensure_topics(
         if not missing:
             return findings
         made = await _create(admin, missing)
-        findings = compare(specs, await _await_leaders(admin, specs))
+        findings = compare(specs, *await _await_leaders(admin, specs))
     # Another worker may have created some of them meanwhile, and differently.
     _refuse(findings)
     return [replace(finding, created=finding.spec.name in made) for finding in findings]
@@ -55,16 +66,22 @@ async def _admin(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdm
     try:
         await admin.start()
         yield admin
+    except (KafkaConnectionError, NodeNotReadyError) as error:
+        raise await why_refused(client_options, error) from error
     finally:
         await admin.close()
 
 
-async def _look_up(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Found]:
+async def _look_up(
+    admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
+) -> tuple[dict[str, Found], dict[str, str]]:
+    """What there is of the topics, and why some may not be looked at."""
     # All topics are listed: asking for one by name creates it where the cluster auto-creates.
     wanted = {spec.name for spec in specs}
     described = [topic for topic in await admin.describe_topics() if topic["topic"] in wanted]
-    configs = await _configs(admin, [topic["topic"] for topic in described])
-    return {
+    configs, unseen = await _configs(admin, [topic["topic"] for topic in described])
+    unseen |= await _hidden(admin, wanted - {topic["topic"] for topic in described})
+    found = {
         topic["topic"]: Found(
             partitions=len(topic["partitions"]),
             replication=min(len(part["replicas"]) for part in topic["partitions"]),
@@ -73,21 +90,43 @@ async def _look_up(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> di
         for topic in described
         if topic["partitions"]
     }
+    return found, unseen
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+async def _hidden(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, str]:
+    """Why topics are not listed that may be there all the same."""
     if not names:
         return {}
+    asked = MetadataRequest(sorted(names), allow_auto_topic_creation=False)
+    answer = await admin._send_request(asked)
+    return {
+        name: f"{name}: this user may not see it (it needs the right Describe): {ADVICE}"
+        for code, name, *_ in answer.topics
+        if code == TopicAuthorizationFailedError.errno
+    }
+
+
+async def _configs(
+    admin: AIOKafkaAdminClient, names: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    if not names:
+        return {}, {}
     asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     configs: dict[str, dict[str, str]] = {}
+    unseen: dict[str, str] = {}
     for response in await admin.describe_configs(asked):
         for code, message, _kind, name, entries in response.resources:
-            if code:
+            if code == TopicAuthorizationFailedError.errno:
+                unseen[name] = (
+                    f"{name}: this user may not read its settings (it needs the right "
+                    f"DescribeConfigs): {ADVICE}"
+                )
+            elif code:
                 raise TopicsError(
                     [f"{name}: its settings cannot be read: {message or for_code(code).__name__}"]
                 )
             configs[name] = {entry[0]: entry[1] for entry in entries}
-    return configs
+    return configs, unseen
 
 
 async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> set[str]:
@@ -103,15 +142,24 @@ async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> set
         if not code:
             made.add(name)
         elif code != TopicAlreadyExistsError.errno:
-            refused.append(f"{name}: cannot be created: {message or for_code(code).__name__}")
+            refused.append(f"{name}: cannot be created: {_why_not(code, message)}")
     if refused:
         raise TopicsError(refused)
     return made
 
 
+def _why_not(code: int, message: str | None) -> str:
+    if code in (TopicAuthorizationFailedError.errno, ClusterAuthorizationFailedError.errno):
+        return (
+            "this user may not (it needs the right Create): let an operator do it with "
+            f"`stream-app topics --apply`; {ADVICE}"
+        )
+    return message or str(for_code(code).__name__)
+
+
 async def _await_leaders(
     admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
-) -> dict[str, Found]:
+) -> tuple[dict[str, Found], dict[str, str]]:
     """Look up again until every topic is there with a leader for each partition."""
     names = {spec.name for spec in specs}
     async with asyncio.timeout(CREATE_SECONDS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from stream_app.kafka.topics.spec import TopicSpec
 
@@ -27,26 +28,46 @@ class Found:
 
 @dataclass(frozen=True)
 class Finding:
-    """A declared topic beside what was found of it (None: it is missing)."""
+    """A declared topic beside what was found of it (None: it is missing, or `unseen` says why it
+    may not be looked at).
+    """
 
     spec: TopicSpec
     found: Found | None
     misfits: tuple[str, ...] = ()
     created: bool = False
+    unseen: str = ""
 
     @property
     def missing(self) -> bool:
-        return self.found is None
+        return self.found is None and not self.unseen
 
 
-def compare(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[Finding]:
-    """A finding for every declared topic, in order."""
+def found_of(findings: Sequence[Finding], topic: str) -> Found | None:
+    """What was found of a topic; None where it is missing, TopicsError where it is hidden."""
+    for finding in findings:
+        if finding.spec.name == topic:
+            if finding.found is None and finding.unseen:
+                raise TopicsError([finding.unseen])
+            return finding.found
+    return None
+
+
+def compare(
+    specs: Sequence[TopicSpec],
+    found: Mapping[str, Found],
+    unseen: Mapping[str, str] = MappingProxyType({}),
+) -> list[Finding]:
+    """A finding for every declared topic, in order; `unseen` says what may not be looked at."""
     alike = [spec for spec in specs if not spec.single]
     counts = {found[spec.name].partitions for spec in alike if spec.name in found}
     return [
-        Finding(spec, there, tuple(_misfits(spec, there, counts)) if there else ())
+        Finding(spec, there, tuple(misfits), unseen=hidden)
         for spec in specs
-        for there in [found.get(spec.name)]
+        for there, hidden in [(found.get(spec.name), unseen.get(spec.name, ""))]
+        for misfits in [
+            [hidden] if hidden else _misfits(spec, there, counts) if there is not None else []
+        ]
     ]
 
 
