@@ -41,7 +41,7 @@ check: $(VENV)/.dev ## Lint, format, types, import direction
 bench: $(VENV)/.dev ## Measure throughput, latency, restoring and memory
 	@$(BIN)/python -m bench
 
-learn-report: $(VENV)/.dev ## Measure learning on a year of real purchases (2 minutes)
+learn-report: $(VENV)/.dev ## Measure learning on a year of real purchases (4 minutes)
 	@mkdir -p .cache
 	@test -e .cache/purchases.ndjson.gz || { \
 		$(BIN)/stream-app data --no-clicks --out .cache/purchases.part.gz && \
