@@ -34,11 +34,12 @@ def label(name: str, text: str) -> tuple[Text, Text]:
 
 
 def title() -> Text:
-    """What the demo is, in two lines."""
+    """What the demo is, in three lines."""
     return Text.assemble(
         ("stream_app", "bold"),
-        " tags shop users while they shop. You will see a real Kafka and a worker start, a shop's\n"
-        "purchases and clicks of 2017 pass in fast motion, and users' tags change, each with why.",
+        " tags shop users while they shop. You will see a real Kafka, a worker and a trainer start,\n"
+        "a shop's purchases and clicks of 2017 pass in fast motion, and users' tags change, each with\n"
+        "why: rules decide some of them, models that learn meanwhile the others.",
     )
 
 
@@ -65,7 +66,16 @@ def change_row(change: TagChange) -> tuple[Text, Text]:
         (f"{SIGNS[change.action]} {tag}", style),
         " " * max(_TAG - len(tag) - 2, 0) + "  ",
     )
-    return what, Text(reason(change))
+    return what, Text(_in_words(change) + reason(change))
+
+
+def _in_words(change: TagChange) -> str:
+    """What a segment is called, and which one was left for it: `"many orders" (was s4) `."""
+    if not change.source.label or change.value is None:
+        return ""
+    before = named(change.previous)
+    was = f" (was {before})" if before and before != named(change.value) else ""
+    return f'"{change.source.label}"{was} '
 
 
 def meaning_row(description: str) -> tuple[Text, Text]:
@@ -99,6 +109,6 @@ def user_rows(tally: Tally, user: str, events: int) -> Iterator[tuple[Text, Text
     for change in told:
         since = f"since {day(change.occurred_at)}: "
         tag = Text(f"  {tag_name(change):<{_TAG}}  ", style="green")
-        yield tag, Text.assemble((since, "dim"), reason(change))
+        yield tag, Text.assemble((since, "dim"), _in_words(change) + reason(change))
     if others:
         yield Text("  and "), Text(f"{len(others)} more: {', '.join(others)}", style="dim")

@@ -11,7 +11,7 @@ from support.changes import AT, change
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.tally import Tally
 from stream_app.cli._demo.words import change_row, class_table, day, user_rows
-from stream_app.domain.changes import Because
+from stream_app.domain.changes import Because, Source
 
 LONG = [Because(f"feature_number_{n}", 1.0, ">", 0.0) for n in range(4)]
 
@@ -43,6 +43,16 @@ def printed(terminal, width, show):
 )
 def test_a_change_is_a_line(given, expected):
     assert plain(change_row(given)) == expected
+
+
+def test_a_segment_is_told_in_words():
+    segment = change(
+        tag="segments", action="updated", value="s2", previous="s4",
+        source=Source("segment", "segments", "17", "many orders"),
+        because=[Because("orders_30d", 9.0, ">", 3.1, reference=3.1)],
+    )  # fmt: skip
+    _, why = change_row(segment)
+    assert why.plain == '"many orders" (was s4) because orders_30d 9 > 3.10 typical'
 
 
 def test_days_are_those_of_the_shop():
