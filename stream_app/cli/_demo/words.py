@@ -37,9 +37,9 @@ def title() -> Text:
     """What the demo is, in three lines."""
     return Text.assemble(
         ("stream_app", "bold"),
-        " tags shop users while they shop. You will see a real Kafka, a worker and a trainer start,\n"
-        "a shop's purchases and clicks of 2017 pass in fast motion, and users' tags change, each with\n"
-        "why: rules decide some of them, models that learn meanwhile the others.",
+        " tags shop users while they shop. You will see a real Kafka, a worker and a trainer\n"
+        "start, a shop's purchases and clicks of 2017 pass in fast motion, and users' tags change,\n"
+        "each with why: rules decide some of them, models that learn meanwhile the others.",
     )
 
 
