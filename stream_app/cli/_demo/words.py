@@ -38,8 +38,8 @@ def title() -> Text:
     return Text.assemble(
         ("stream_app", "bold"),
         " tags shop users while they shop. You will see a real Kafka, a worker and a trainer\n"
-        "start, a shop's purchases and clicks of 2017 pass in fast motion, and users' tags change,\n"
-        "each with why: rules decide some of them, models that learn meanwhile the others.",
+        "start, a shop's purchases and clicks of 2017 pass in fast motion, and tags change, each\n"
+        "with why: rules decide some of them, models that learn meanwhile the others.",
     )
 
 
