@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import Final
 
 from msgspec.structs import replace
 
 from stream_app.domain.changes import TagChange
-
-#: Classes from the plainest to the most telling, which is the order to show them in.
-CLASSES: Final = (
-    "basic",
-    "behaviour",
-    "interest",
-    "spending",
-    "social",
-    "credit",
-    "lifecycle",
-    "segment",
-    "prediction",
-)
+from stream_app.tagging.classes import TAG_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +42,7 @@ class Tally:
     def of(self, user: str) -> list[TagChange]:
         """The tags that a user has, by class; an empty list for a user without any."""
         held = self.tags.get(user, {}).values()
-        return sorted(held, key=lambda change: (CLASSES.index(change.cls), change.tag))
+        return sorted(held, key=lambda change: (TAG_CLASSES.index(change.cls), change.tag))
 
     def rarest(self, user: str, most: int) -> list[TagChange]:
         """Those of a user's tags that the fewest users have, by class: what sets him apart."""
@@ -66,7 +53,7 @@ class Tally:
 
     def classes(self, most: int = 3) -> list[ClassCount]:
         """A line for each class that has had a change."""
-        return [self._count(name, most) for name in CLASSES if self._by_class[name]]
+        return [self._count(name, most) for name in TAG_CLASSES if self._by_class[name]]
 
     def _count(self, name: str, most: int) -> ClassCount:
         users, tags = 0, Counter[str]()
