@@ -29,7 +29,7 @@ test-unit: $(VENV)/.dev ## Run the tests that need no Kafka
 test-system: $(VENV)/.dev ## Run the tests against a real Kafka
 	@$(PYTEST) tests/system
 
-test-ops: $(VENV)/.dev $(OPS)/.tools ## Run the tests of the Helm chart with helm itself (needs Go)
+test-ops: $(VENV)/.dev $(OPS)/.tools $(OPS)/.prometheus ## Test chart and alerts with helm (needs Go) and Prometheus
 	@$(PYTEST) tests/ops
 
 check: $(VENV)/.dev ## Lint, format, types, import direction
@@ -79,4 +79,8 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 
 $(OPS)/.tools: requirements-ops.lock scripts/ops-tools $(wildcard tests/ops/tools/*)
 	@sh scripts/ops-tools $(OPS)
+	@touch $@
+
+$(OPS)/.prometheus: scripts/ops-prometheus
+	@sh scripts/ops-prometheus $(OPS)
 	@touch $@

@@ -16,7 +16,6 @@ import faust
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy
 from faust.auth import OAuthCredentials
-from prometheus_client import CollectorRegistry
 
 from stream_app.agents import add_agents
 from stream_app.engine import Profiles, Program
@@ -35,7 +34,7 @@ from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.service import WorkerService
 from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.writer import TransactionWriter
-from stream_app.metrics import Metrics
+from stream_app.metrics import Metrics, process_registry
 from stream_app.resolve import resolve
 from stream_app.settings import Settings
 
@@ -78,7 +77,7 @@ def create_app(settings: Settings) -> StreamApp:
     transport.register()
     store.register()
     clocks = Clocks(wall_ms=lambda: time.time_ns() // 1_000_000, seconds=time.monotonic)
-    metrics, health = Metrics(CollectorRegistry()), Health(int(settings.stall_timeout_s * 1000))
+    metrics, health = Metrics(process_registry()), Health(int(settings.stall_timeout_s * 1000))
     catalogue = CatalogueFile(settings.catalog, limits_of(settings))
     app = _faust_app(settings)
     around = Surroundings(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.core import HistogramMetricFamily, Metric
 
 PREFIX: Final = "stream_app_"
@@ -111,6 +111,7 @@ TABLE: Final = (
     ),
     Declared("ready", "gauge", "1 when /readyz answers 200."),
     Declared("catalogue", "gauge", "1, labelled with the catalogue in use.", ("revision",)),
+    Declared("tag_class", "gauge", "1, labelled with a declared tag's class.", ("tag", "class")),
     Declared("build", "gauge", "1, labelled with what runs.", ("version", "python", "faust")),
     Declared("batch_size", "histogram", "Events in a round.", buckets=SIZES),
     Declared(
@@ -137,6 +138,15 @@ TABLE: Final = (
 )
 
 LABELS: Final = {declared.name: declared.labels for declared in TABLE}
+
+
+def process_registry() -> CollectorRegistry:
+    """A registry with what the system tells of this process: `process_cpu_seconds_total` and more,
+    none of it in the table.
+    """
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry
 
 
 class UndeclaredMetric(KeyError):
@@ -223,13 +233,16 @@ class Metrics:
         """Adds one value, or an array of them, to a histogram. Raises UndeclaredMetric."""
         _find(self._histograms, name).observe(values)
 
-    def use_catalogue(self, revision: str, tags: Iterable[str]) -> None:
-        """Names the catalogue in use; only its tags get series of their own."""
+    def use_catalogue(self, revision: str, tags: Mapping[str, str]) -> None:
+        """Names the catalogue in use; only its tags, by name to class, get series of their own."""
         former, self._tags = self._tags, frozenset(tags)
         for tag in former - self._tags:
             self._counters["tag_changes"].remove_by_labels({"tag": tag})
         self._gauges["catalogue"].clear()
         self.set("catalogue", 1, revision=revision)
+        self._gauges["tag_class"].clear()
+        for tag, cls in tags.items():
+            self.set_labelled("tag_class", (tag, cls), 1)
 
     def forget(self, partition: int) -> None:
         """Ends the gauges of a partition that went to another worker."""

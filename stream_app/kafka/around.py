@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry
-
 from stream_app.health import Health
 from stream_app.kafka.log import Log
 from stream_app.kafka.rounds import Clocks, Writer
@@ -15,7 +13,7 @@ from stream_app.kafka.writer import TransactionWriter
 from stream_app.learning.drift import Alarm
 from stream_app.learning.snapshot import Model
 from stream_app.learning.training import Record
-from stream_app.metrics import Metrics
+from stream_app.metrics import Metrics, process_registry
 from stream_app.settings import Settings
 
 #: The only partition of `training` and of `models`.
@@ -58,7 +56,7 @@ def around_of(settings: Settings, make_fold: Callable[[], Fold], clocks: Clocks)
     options = settings.client_options()
     return Around(
         settings=settings,
-        metrics=Metrics(CollectorRegistry()),
+        metrics=Metrics(process_registry()),
         health=Health(int(settings.stall_timeout_s * 1000)),
         clocks=clocks,
         make_fold=make_fold,

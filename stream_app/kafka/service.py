@@ -171,4 +171,5 @@ class WorkerService:
 
     def _use_catalogue(self) -> None:
         catalogue = self._catalogue.program.catalogue
-        self._around.metrics.use_catalogue(catalogue.revision, catalogue.tags.names)
+        tags = {name: tag.cls for name, tag in catalogue.tags.declarations.items()}
+        self._around.metrics.use_catalogue(catalogue.revision, tags)

@@ -173,7 +173,7 @@ class Training:
         self._wait = _FIRST_WAIT_S
         health.connected(True)
         health.queued(NUMBER, lag, self._around.now())
-        metrics.set("lag", lag, topic=self._log.topic, partition=NUMBER)
+        metrics.set("lag", lag, topic="training", partition=NUMBER)
         if lag == 0 and not self._caught_up:
             await self._publisher.compare()
             self._caught_up = True

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from stream_app.metrics import PREFIX, TABLE, Declared, Histogram, Metrics, UndeclaredMetric
+from stream_app.metrics import (
+    PREFIX,
+    TABLE,
+    Declared,
+    Histogram,
+    Metrics,
+    UndeclaredMetric,
+    process_registry,
+)
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -31,7 +39,7 @@ def test_counters_add_up(metrics: Metrics) -> None:
 
 
 def test_rows_of_labels_are_counted_together(metrics: Metrics) -> None:
-    metrics.use_catalogue("1", ["loyal"])
+    metrics.use_catalogue("1", {"loyal": "behaviour"})
     metrics.count_each("tag_changes", {("loyal", "added"): 2, ("lost", "added"): 1})
     assert value(metrics, "tag_changes_total", tag="loyal", action="added") == 2
     assert value(metrics, "tag_changes_total", tag="(other)", action="added") == 1
@@ -57,10 +65,10 @@ def test_labels_are_those_declared(metrics: Metrics) -> None:
 
 
 def test_only_tags_of_the_catalogue_get_series(metrics: Metrics) -> None:
-    metrics.use_catalogue("1", ["loyal", "lost"])
+    metrics.use_catalogue("1", {"loyal": "behaviour", "lost": "basic"})
     for tag in ("loyal", "lost", "unheard_of"):
         metrics.count("tag_changes", tag=tag, action="added")
-    metrics.use_catalogue("2", ["loyal"])
+    metrics.use_catalogue("2", {"loyal": "spending"})
     metrics.count("tag_changes", tag="lost", action="removed")
     assert value(metrics, "tag_changes_total", tag="loyal", action="added") == 1
     assert value(metrics, "tag_changes_total", tag="lost", action="added") is None
@@ -68,6 +76,21 @@ def test_only_tags_of_the_catalogue_get_series(metrics: Metrics) -> None:
     assert value(metrics, "tag_changes_total", tag="(other)", action="removed") == 1
     assert value(metrics, "catalogue", revision="1") is None
     assert value(metrics, "catalogue", revision="2") == 1
+
+
+def test_tags_are_told_by_class(metrics: Metrics) -> None:
+    metrics.use_catalogue("1", {"loyal": "behaviour", "lost": "basic"})
+    metrics.use_catalogue("2", {"loyal": "spending"})
+    text = generate_latest(metrics.registry).decode()
+    found = [line for line in text.splitlines() if line.startswith(PREFIX + "tag_class{")]
+    assert found == [PREFIX + 'tag_class{class="spending",tag="loyal"} 1.0']
+
+
+def test_the_system_tells_of_the_process() -> None:
+    registry = process_registry()
+    assert registry is not process_registry()
+    assert registry.get_sample_value("process_resident_memory_bytes") > 0
+    assert registry.get_sample_value("process_start_time_seconds") > 0
 
 
 def test_a_partition_that_left_has_no_gauges(metrics: Metrics) -> None:
