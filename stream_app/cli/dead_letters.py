@@ -1,0 +1,300 @@
+"""stream-app dead-letters: look at what was refused, and send it again once it is repaired."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from stream_app.domain.clock import to_rfc3339
+from stream_app.domain.errors import Reason
+from stream_app.engine import load_catalogue
+from stream_app.engine.catalogue import Program
+from stream_app.kafka.letters import Letter, Listing, Position, Wanted
+from stream_app.kafka.repair import Repair, Repaired, Unfit, field_of, repair
+from stream_app.kafka.retry import read_letters, send
+from stream_app.resolve import resolve
+from stream_app.settings import Settings
+
+_UNITS_MS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DEFAULT_LIMIT: Final = 20
+
+
+class Since(click.ParamType):
+    """`2h` before now, or a time such as 2026-03-01T12:00:00Z; as epoch milliseconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        if isinstance(value, int):
+            return value
+        ago = re.fullmatch(r"(\d+)([smhd])", str(value))
+        if ago:
+            return int(time.time() * 1000) - int(ago[1]) * _UNITS_MS[ago[2]]
+        try:
+            at = datetime.fromisoformat(str(value))
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None:
+            self.fail(f"{value!r}; expected 2h, 7d or 2026-03-01T12:00:00Z", param, ctx)
+        return int(at.timestamp() * 1000)
+
+
+servers = click.option(
+    "--bootstrap-servers", help="Kafka's brokers, host:port, separated by commas."
+)
+
+
+def filters(command: Any) -> Any:
+    """The options that say which dead letters."""
+    for option in (
+        click.option(
+            "--bootstrap-servers", help="Kafka's brokers, host:port, separated by commas."
+        ),
+        click.option("--since", type=Since(), default=0, help="Refused since: 2h, 7d, or a time."),
+        click.option("--topic", "topics", multiple=True, help="Read from this topic only."),
+        click.option(
+            "--reason",
+            "reasons",
+            multiple=True,
+            type=click.Choice([reason.value for reason in Reason]),
+            metavar="REASON",
+            help="Refused for this reason only; may be repeated.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def command() -> None:
+    """Look at refused events, and send them again once they are repaired.
+
+    A dead letter is named by its PARTITION:OFFSET on the topic dead-letters.
+    """
+
+
+@command.command("list")
+@filters
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=_DEFAULT_LIMIT,
+    show_default=True,
+    help="Show so many, the newest.",
+)
+@click.option(
+    "--format", "shape", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def list_letters(
+    limit: int,
+    shape: str,
+    since: int,
+    topics: tuple[str, ...],
+    reasons: tuple[str, ...],
+    bootstrap_servers: str | None,
+) -> None:
+    """Count dead letters by reason and topic, and list the newest."""
+    settings = resolve(bootstrap_servers=bootstrap_servers)
+    wanted = Wanted(frozenset(reasons), frozenset(topics), since)
+    listing = asyncio.run(read_letters(settings, wanted, limit))
+    if shape == "json":
+        click.echo(json.dumps(_plain(listing), ensure_ascii=False))
+        return
+    console = Console()
+    if not listing.counts:
+        console.print("No dead letters.")
+        return
+    console.print(_counts(listing))
+    console.print(_table(listing))
+
+
+@command.command()
+@click.argument("position", metavar="PARTITION:OFFSET")
+@servers
+def show(position: str, bootstrap_servers: str | None) -> None:
+    """Show one: why, from where, its bytes, and whether it would be taken now."""
+    settings = resolve(bootstrap_servers=bootstrap_servers)
+    wanted = Wanted(positions=frozenset([Position.of(position)]))
+    listing = asyncio.run(read_letters(settings, wanted))
+    (letter,) = listing.letters
+    program = _program(settings)
+    verdict = repair(letter, Repair(), program.decoder, int(time.time() * 1000))
+    for name, value in _described(letter, listing, verdict):
+        click.echo(f"{name:<9} {value}")
+    click.echo()
+    click.echo(text_or_hex(letter.value))
+
+
+@command.command()
+@click.argument("positions", nargs=-1, metavar="[PARTITION:OFFSET]...")
+@filters
+@click.option("--edit", type=click.File("rb"), help="Send what is in this file (-: input) instead.")
+@click.option("--set", "fields", multiple=True, metavar="FIELD=VALUE", help="Change a field.")
+@click.option("--yes", is_flag=True, help="Send all that the filters take, not only tell.")
+@click.option("--again", is_flag=True, help="Also what has been sent before.")
+def retry(
+    positions: tuple[str, ...],
+    edit: Any,
+    fields: tuple[str, ...],
+    yes: bool,
+    again: bool,
+    since: int,
+    topics: tuple[str, ...],
+    reasons: tuple[str, ...],
+    bootstrap_servers: str | None,
+) -> None:
+    """Send dead letters to their topics again, as they are or repaired; each once.
+
+    Named ones are sent at once; those that filters take only with --yes, without it they are told.
+    What the worker would refuse again is not sent, and the exit code is 1.
+    """
+    settings = resolve(bootstrap_servers=bootstrap_servers)
+    named = frozenset(map(Position.of, positions))
+    if not (named or topics or reasons or since):
+        raise click.UsageError("say which: PARTITION:OFFSET, or --reason, --topic, --since")
+    if edit is not None and len(named) != 1:
+        raise click.UsageError("--edit replaces the bytes of one dead letter: name it")
+    change = Repair(None if edit is None else edit.read(), dict(map(field_of, fields)))
+    wanted = Wanted(frozenset(reasons), frozenset(topics), since, named)
+    sys.exit(asyncio.run(_retry(settings, wanted, change, yes=yes or bool(named), again=again)))
+
+
+async def _retry(
+    settings: Settings, wanted: Wanted, change: Repair, *, yes: bool, again: bool
+) -> int:
+    program = _program(settings)
+    listing = await read_letters(settings, wanted)
+    now = int(time.time() * 1000)
+    judged = [
+        repair(letter, change, program.decoder, now)
+        for letter in reversed(listing.letters)
+        if again or letter.position not in listing.retried
+    ]
+    fit = [one for one in judged if isinstance(one, Repaired)]
+    unfit = [one for one in judged if isinstance(one, Unfit)]
+    for letter, why in unfit:
+        click.echo(f"{letter.position} would be refused again: {why}", err=True)
+    before = len(listing.letters) - len(judged)
+    if yes:
+        notes, known = await send(settings, fit, program.partitioner, again=again)
+        for note in notes:
+            click.echo(f"{note.position} is sent: {note.sent}")
+        click.echo(_summary(len(notes), len(unfit), before + len(known)), err=True)
+    else:
+        for one in fit:
+            click.echo(f"{one.letter.position} would be sent")
+        click.echo(f"{len(fit)} would be sent: --yes sends them", err=True)
+    return 1 if unfit else 0
+
+
+def _summary(sent: int, unfit: int, before: int) -> str:
+    parts = [f"{sent} sent"]
+    if unfit:
+        parts.append(f"{unfit} not, which would be refused again")
+    if before:
+        parts.append(f"{before} passed over, which had been sent before (--again sends them)")
+    return "; ".join(parts)
+
+
+def _program(settings: Settings) -> Program:
+    # Imported here: it brings Faust, which takes a second.
+    from stream_app.app import limits_of
+
+    return load_catalogue(settings.catalog).compile(limits_of(settings))
+
+
+def _plain(listing: Listing) -> dict[str, Any]:
+    return {
+        "counts": [
+            {"reason": reason, "topic": topic, "letters": count}
+            for (reason, topic), count in listing.counts.most_common()
+        ],
+        "letters": [
+            {
+                "position": str(letter.position),
+                "at": to_rfc3339(letter.at),
+                "reason": letter.reason,
+                "detail": letter.detail,
+                "topic": letter.topic,
+                "partition": letter.source.partition,
+                "offset": letter.source.offset,
+                "whole": letter.length is None,
+                "retried": listing.retried.get(letter.position),
+            }
+            for letter in listing.letters
+        ],
+    }
+
+
+def _counts(listing: Listing) -> Table:
+    table = Table("reason", "topic", "dead letters", box=SIMPLE_HEAD)
+    table.columns[2].justify = "right"
+    for (reason, topic), count in listing.counts.most_common():
+        table.add_row(escape(reason), escape(topic), f"{count:,}")
+    return table
+
+
+def _table(listing: Listing) -> Table:
+    table = Table("", "refused", "reason", "was read at", "detail", "retried", box=SIMPLE_HEAD)
+    for column in table.columns[:3]:
+        column.no_wrap = True
+    table.columns[4].overflow = "fold"
+    for letter in listing.letters:
+        table.add_row(
+            str(letter.position),
+            to_rfc3339(letter.at),
+            escape(letter.reason),
+            escape(letter.origin),
+            escape(letter.detail),
+            escape(listing.retried.get(letter.position, "")),
+        )
+    return table
+
+
+def _described(
+    letter: Letter, listing: Listing, verdict: Repaired | Unfit
+) -> Iterable[tuple[str, str]]:
+    yield "position", str(letter.position)
+    yield "refused", to_rfc3339(letter.at)
+    yield "reason", letter.reason
+    yield "detail", letter.detail
+    source = letter.source
+    yield "read at", f"{letter.topic}, partition {source.partition}, offset {source.offset}"
+    yield "key", letter.key.decode(errors="backslashreplace")
+    if letter.length is not None:
+        yield "cut", f"the first {len(letter.value)} of {letter.length} bytes"
+    if letter.position in listing.retried:
+        yield "retried", f"as {listing.retried[letter.position]}"
+    fit = isinstance(verdict, Repaired)
+    yield "now", "it would be taken" if fit else f"it would be refused again: {verdict[1]}"
+
+
+def text_or_hex(value: bytes) -> str:
+    """The bytes as text if they are UTF-8 without control characters, else as a hex dump."""
+    try:
+        text = value.decode()
+    except ValueError:
+        text = ""
+    if text.replace("\n", " ").replace("\t", " ").isprintable() and (text or not value):
+        return text
+    rows = range(0, len(value), 16)
+    return "\n".join(f"{at:08x}  {_hex_row(value[at : at + 16])}" for at in rows)
+
+
+def _hex_row(part: bytes) -> str:
+    shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+    return f"{part.hex(' '):<47}  {shown}"
