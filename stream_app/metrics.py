@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 from prometheus_client.core import HistogramMetricFamily, Metric
+
+from stream_app.domain.changes import Action
 
 PREFIX: Final = "stream_app_"
 #: The tag label of a tag that the current catalogue does not declare.
@@ -243,6 +245,9 @@ class Metrics:
         self._gauges["tag_class"].clear()
         for tag, cls in tags.items():
             self.set_labelled("tag_class", (tag, cls), 1)
+            for action in get_args(Action):
+                # A series that begins with its first count has no increase to tell.
+                self.count("tag_changes", 0, tag=tag, action=action)
 
     def forget(self, partition: int) -> None:
         """Ends the gauges of a partition that went to another worker."""

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.types import TP
 
 from stream_app import __version__
-from stream_app.domain.errors import DeclarationError
+from stream_app.domain.errors import DeclarationError, Reason
 from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.http import PortTaken, http_server
@@ -65,6 +65,9 @@ class WorkerService:
         self._use_catalogue()
         versions = {"python": platform.python_version(), "faust": faust.__version__}
         self._around.metrics.set("build", 1, version=__version__, **versions)
+        for reason in Reason:
+            # A series that begins with its first count has no increase to tell.
+            self._around.metrics.count("rejected", 0, reason=reason.value)
         try:
             await self._http.start()
             log.info("HTTP on port %d: /metrics /livez /readyz", self._http.port)

@@ -86,6 +86,15 @@ def test_tags_are_told_by_class(metrics: Metrics) -> None:
     assert found == [PREFIX + 'tag_class{class="spending",tag="loyal"} 1.0']
 
 
+def test_a_declared_tag_has_series_before_it_changes(metrics: Metrics) -> None:
+    metrics.use_catalogue("1", {"loyal": "behaviour"})
+    for action in ("added", "removed", "updated"):
+        assert value(metrics, "tag_changes_total", tag="loyal", action=action) == 0
+    metrics.count("tag_changes", 2, tag="loyal", action="added")
+    metrics.use_catalogue("2", {"loyal": "behaviour"})
+    assert value(metrics, "tag_changes_total", tag="loyal", action="added") == 2
+
+
 def test_the_system_tells_of_the_process() -> None:
     registry = process_registry()
     assert registry is not process_registry()

@@ -167,7 +167,7 @@ def test_the_rules_are_those_of_the_file(render: Render) -> None:
 def test_without_a_trainer_nobody_is_told_that_it_is_away(render: Render) -> None:
     none = {"trainer": {"enabled": False}, "catalogue": {"inline": "tags: {}"}}
     groups = one(render(WATCHED, none), "PrometheusRule")["spec"]["groups"]
-    assert [group["name"] for group in groups] == ["stream-app"]
+    assert [group["name"] for group in groups] == ["stream-app-slo", "stream-app"]
 
 
 def test_dashboards_arrive_unchanged(render: Render, tmp_path: Path) -> None:

@@ -140,18 +140,6 @@ def test_the_chart_is_for_this_version_of_the_program() -> None:
     assert chart["appVersion"] == stream_app.__version__
 
 
-def test_the_alerts_of_operations_are_among_the_rules() -> None:
-    page = (CHART.parents[1] / "docs" / "operations.md").read_text()
-    (block,) = re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL)
-    told = {
-        f"StreamApp{rule['alert']}": rule["expr"].split()
-        for group in yaml.safe_load(block)["groups"]
-        for rule in group["rules"]
-    }
-    rules = {rule.get("alert"): rule["expr"].split() for rule in RULES}
-    assert {name: rules.get(name) for name in told} == told
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("alert") or rule["record"])
 def test_a_rule_asks_for_metrics_that_there_are(rule: dict[str, Any]) -> None:
     named = set(re.findall(rf"\b{METRIC}\w+", rule["expr"]))
