@@ -54,6 +54,7 @@ lock: ## Choose the newest versions anew and write the lock files (needs uv)
 	$(LOCK) --extra build --extra demo -c requirements-dev.lock -o requirements-demo.lock
 	$(LOCK) -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) requirements-ops.in --upgrade -o requirements-ops.lock
+	$(COMPILE) deploy/image/build.in --upgrade -o deploy/image/build.lock
 
 clean: ## Remove .venv, caches and the demo's data
 	rm -rf $(VENV) .broker .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache \
