@@ -23,6 +23,8 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import maybe_async
 
+from stream_app.kafka.rights import failed
+
 #: URL scheme of this transport: `batching://host:port`.
 SCHEME = "batching"
 #: A fetch that finds nothing may hold up other partitions of the same broker for so long.
@@ -237,7 +239,16 @@ class BatchingConsumer(driver.Consumer):
         return position, kafka.last_stable_offset(tp), kafka.last_poll_timestamp(tp) or 0
 
     def last_fetch_ms(self) -> float | None:
-        """Return when a fetch was last answered (epoch ms), None where nothing is open."""
+        """Return when a fetch was last answered (epoch ms), None where nothing is open.
+
+        Raises Fatal where the group refuses us: without partitions, nobody else would hear of it.
+        """
+        coordinator = getattr(getattr(self._thread, "_consumer", None), "_coordinator", None)
+        if coordinator is not None:
+            try:
+                coordinator.check_errors()
+            except KafkaError as error:
+                raise failed("the group of workers failed", error) from error
         if not self._opened:
             return None
         kafka = self._thread._ensure_consumer()

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -98,13 +98,25 @@ class TransactionWriter:
             raise Fatal(
                 f"a transaction of {self.transactional_id} took over {self._timeout_s:.0f} s"
             ) from error
-        except KafkaError as error:
+        except (KafkaError, IllegalOperation) as error:
             raise failed(
                 f"a transaction of {self.transactional_id} failed and was not committed", error
             ) from error
 
     async def _write(self, packed: Packed) -> None:
         await self._producer.begin_transaction()
+        manager = getattr(self._producer, "_txn_manager", None)
+        ended = manager.wait_for_transaction_end() if manager is not None else None
+        try:
+            await self._send(packed)
+        except (KafkaError, IllegalOperation) as error:
+            # What is met first is often what came of it: of a right that is missing, "not in
+            # transaction".
+            if ended is not None and ended.done() and ended.exception() is not None:
+                raise ended.exception() from error
+            raise
+
+    async def _send(self, packed: Packed) -> None:
         sent = []
         # First one batch of every topic, so that a single request adds all partitions to the
         # transaction; a topic's further batches wait for the one before.

@@ -16,6 +16,20 @@ Make = Callable[[], ssl.SSLContext]
 Password = Callable[[], str | None]
 
 
+class _Parting(ssl.SSLObject):
+    """One side of a connection that says goodbye and does not wait to hear it.
+
+    Kafka does not say it while it holds back the answer to a fetch, and event loops wait for it for
+    half a minute. TLS lets either side close without waiting (RFC 8446, 6.1).
+    """
+
+    def unwrap(self) -> None:
+        try:
+            super().unwrap()
+        except ssl.SSLWantReadError:
+            return
+
+
 class FollowingContext(ssl.SSLContext):
     """Hands every handshake to a context that `make` made, anew whenever one of `files` changed.
 
@@ -94,6 +108,7 @@ def client_context(
             context = ssl.create_default_context(cafile=cafile)
         except OSError as error:
             raise _unusable(error, str(cafile), "holds no certificate in PEM form") from error
+        context.sslobject_class = _Parting
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = check_hostname
         if certfile is not None:
@@ -109,6 +124,7 @@ def server_context(certfile: str, keyfile: str | None) -> FollowingContext:
 
     def make() -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.sslobject_class = _Parting
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         _show(context, certfile, keyfile, lambda: None)
         return context

@@ -115,6 +115,23 @@ def replace(old: Certificate, new: Certificate) -> None:
         before.with_suffix(".new").replace(before)
 
 
+def test_nobody_waits_to_hear_goodbye(authority: Authority, server: FollowingContext) -> None:
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context(str(authority.cafile)).wrap_bio(
+        to_client, to_server, server_hostname="localhost"
+    )
+    other = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, other, client, other):
+        try:
+            side.do_handshake()
+        except ssl.SSLWantReadError:
+            continue
+    with pytest.raises(ssl.SSLWantReadError):
+        client.read(1)
+    client.unwrap()
+    assert other.read(1) == b""
+
+
 def test_a_server_shows_the_certificate_that_its_files_hold_now(authority: Authority) -> None:
     first, second = authority.sign("first"), authority.sign("second")
     server = server_context(str(first.cert), str(first.key))
