@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import click
@@ -69,7 +69,9 @@ def command(
         servers = settings.bootstrap_servers
         print("\n".join(commands(found, principals, servers, command_config)))
     else:
-        Console().print(table(found, principals))
+        for role in dict.fromkeys(right.role for right in found):
+            of_role = [right for right in found if right.role == role]
+            Console().print(table(of_role, f"{role}: {principals[role]}"))
 
 
 def _principals(named: Iterable[str]) -> dict[str, str]:
@@ -85,15 +87,12 @@ def _principals(named: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def table(found: Iterable[Right], principals: Mapping[str, str]) -> Table:
-    """A right a row; who has it is said once."""
-    shown = Table("principal", "of", "name", "may", "why", box=SIMPLE_HEAD)
-    shown.columns[2].overflow = "fold"
-    before = ""
+def table(found: Iterable[Right], title: str) -> Table:
+    """A row for each right of a role; `*` stands for all names that begin so."""
+    shown = Table("of", "name", "may", "why", box=SIMPLE_HEAD, title=title, title_justify="left")
+    for column in shown.columns:
+        column.overflow = "fold"
     for right in found:
-        who = principals[right.role]
-        name = f"{right.name}* (all that begin so)" if right.prefixed else right.name
-        cells = ("" if who == before else who, right.resource, name, ", ".join(right.operations))
-        shown.add_row(*map(escape, (*cells, right.why)))
-        before = who
+        name = f"{right.name}*" if right.prefixed else right.name
+        shown.add_row(*map(escape, (right.resource, name, " ".join(right.operations), right.why)))
     return shown

@@ -51,7 +51,8 @@ def _start_again() -> None:
     lasted = time.monotonic() - _started
     tries = 1 if lasted > _FORGIVEN_S else int(os.environ[RESTARTS]) + 1
     os.environ[RESTARTS] = str(tries)
-    os.execv(sys.executable, [sys.executable, "-m", "stream_app", *sys.argv[1:]])
+    again = [sys.executable, "-m", "stream_app", *sys.argv[1:]]
+    os.execv(sys.executable, again)  # noqa: S606 - this program once more, as it was called
 
 
 def wait_before_start() -> float:

@@ -60,7 +60,7 @@ def _command_of(pid: int) -> list[str]:
     if (proc / "self").exists():
         return _from_proc(proc / str(pid))
     shown = subprocess.run(
-        ["ps", "-ww", "-o", "command=", "-p", str(pid)],
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)],
         capture_output=True,
         text=True,
         check=False,
