@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stream_app.kafka.topics.check import Found, TopicsError, compare
+from stream_app.kafka.topics.check import Found, TopicsError, compare, found_of
 from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
 from stream_app.learning.snapshot import MAX_BYTES
 from stream_app.settings import Settings
@@ -154,3 +154,25 @@ def test_the_plan_takes_names_and_numbers_from_the_settings() -> None:
     )
     assert TopicPlan.of(settings) == replace(PLAN, tags="shop-tags")
     assert TopicPlan.of(settings).changelog == settings.changelog_topic
+
+
+def test_a_topic_that_may_not_be_looked_at_is_not_missing() -> None:
+    specs = topic_specs(TopicPlan(app_id="shop"))
+    hidden = "clicks: this user may not see it"
+    findings = compare(specs, {}, {"clicks": hidden})
+    assert findings[0].misfits == (hidden,)
+    assert not findings[0].missing
+    assert findings[1].missing
+    with pytest.raises(TopicsError, match="may not see it"):
+        found_of(findings, "clicks")
+    assert found_of(findings, "purchases") is None
+
+
+def test_a_topic_whose_settings_are_hidden_is_used_by_who_needs_no_settings() -> None:
+    specs = topic_specs(TopicPlan(app_id="shop"))
+    there = Found(partitions=4, replication=1, config={})
+    name = "shop-profiles-changelog"
+    hidden = f"{name}: this user may not read its settings"
+    findings = compare(specs, {name: there}, {name: hidden})
+    assert [finding.misfits for finding in findings if finding.misfits] == [(hidden,)]
+    assert found_of(findings, name) is there
