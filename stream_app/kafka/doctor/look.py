@@ -1,0 +1,203 @@
+"""Asks Kafka what there is, and changes nothing; each returns facts, or raises what prevents it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    for_code,
+)
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+
+from stream_app.domain.batch import TOPICS
+from stream_app.engine.changelog import META, Meta
+from stream_app.kafka.closing import close_within
+from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.doctor.facts import (
+    Broker,
+    Group,
+    Input,
+    Partition,
+    Refusals,
+    Replicas,
+    operations,
+)
+from stream_app.kafka.doctor.requests import GroupsRequest, TopicsRequest
+from stream_app.kafka.letters import Letter, parse
+from stream_app.kafka.refused import Called, Why, _ask
+from stream_app.kafka.topics.check import Finding as Topic
+from stream_app.settings import Settings
+
+HOUR: Final = 3_600_000
+_CLOSE_S: Final = 2.0
+#: Records from the end of a changelog among which its last `\0meta` is looked for at first; the
+#: largest round has twice as many, and a marker follows it.
+_TAIL: Final = 200
+_MOST_LETTERS: Final = 10_000
+_TRANSACTIONS: Final = 1
+
+
+@asynccontextmanager
+async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A connected admin client."""
+    admin = AIOKafkaAdminClient(**settings.client_options())
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await close_within(admin.close(), _CLOSE_S)
+
+
+async def brokers(options: Mapping[str, Any]) -> AsyncIterator[Broker]:
+    """Each address of the settings, then those by which brokers call themselves."""
+    rest = dict(options)
+    named = rest.pop("bootstrap_servers")
+    waiting = [(server, True) for server in named]
+    seen = set(named)
+    while waiting:
+        address, from_settings = waiting.pop(0)
+        host, _, port = address.rpartition(":")
+        answer = await _ask(Called(host, int(port), rest))
+        if isinstance(answer, Why):
+            yield Broker(address, from_settings, answer.text)
+            continue
+        yield Broker(address, from_settings)
+        for told_host, told_port in answer:
+            told = f"{told_host}:{told_port}"
+            if told not in seen:
+                seen.add(told)
+                waiting.append((told, False))
+
+
+async def replicas(admin: AIOKafkaAdminClient, found: Sequence[Topic]) -> dict[str, Replicas]:
+    """Of the topics that were found."""
+    least = {
+        topic.spec.name: int(topic.found.config.get("min.insync.replicas", "1"))
+        for topic in found
+        if topic.found is not None
+    }
+    if not least:
+        return {}
+    answer = await admin._send_request(TopicsRequest(sorted(least)))
+    held = {}
+    for topic in answer.to_object()["topics"]:
+        parts, name = topic["partitions"], topic["topic"]
+        held[name] = Replicas(
+            leaderless=_where(parts, lambda part: part["leader"] < 0),
+            below_min=_where(parts, lambda part, name=name: len(part["isr"]) < least[name]),
+            out_of_sync=_where(parts, lambda part: len(part["isr"]) < len(part["replicas"])),
+            may=operations(topic["authorized_operations"]),
+        )
+    return held
+
+
+def _where(parts: Sequence[Mapping[str, Any]], holds: Any) -> tuple[int, ...]:
+    return tuple(sorted(part["partition"] for part in parts if holds(part)))
+
+
+async def groups(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, Group]:
+    """Who is in each group, and what this user may do with it."""
+    found = {}
+    for name in names:
+        try:
+            coordinator = await admin.find_coordinator(name)
+            answer = await admin._send_request(GroupsRequest([name]), coordinator)
+            (told,) = answer.to_object()["groups"]
+            if told["error_code"]:
+                raise for_code(told["error_code"])(name)
+        except GroupAuthorizationFailedError:
+            found[name] = Group(name, refused=True, may=frozenset())
+            continue
+        hosts = sorted(member["client_host"].lstrip("/") for member in told["members"])
+        may = operations(told["authorized_operations"])
+        found[name] = Group(name, told["state"], tuple(hosts), may)
+    return found
+
+
+async def transactional_id(admin: AIOKafkaAdminClient, name: str) -> frozenset[str]:
+    """What can be told of a transactional id without taking it: whether one may Describe it."""
+    answer = await admin._send_request(FindCoordinatorRequest(name, _TRANSACTIONS))
+    if answer.error_code == TransactionalIdAuthorizationFailed.errno:
+        return frozenset()
+    return frozenset({"Describe"})
+
+
+async def partitions(
+    admin: AIOKafkaAdminClient, settings: Settings, number: int
+) -> list[Partition]:
+    """What each of `number` partitions has committed, and how far its inputs go."""
+    inputs = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
+    changelog = [TopicPartition(settings.changelog_topic, n) for n in range(number)]
+    every = [TopicPartition(topic, n) for topic in inputs.values() for n in range(number)]
+    offsets: Mapping[TopicPartition, Any] = {}
+    with contextlib.suppress(GroupAuthorizationFailedError):
+        offsets = await admin.list_consumer_group_offsets(settings.app_id)
+    async with committed(settings.client_options(), settings.request_timeout_s) as reader:
+        firsts, ends = await reader.firsts(every), await reader.ends(every)
+        told = await metas(reader, changelog)
+    found = []
+    for part in changelog:
+        meta, newest = told[part]
+        of_inputs = {}
+        for name, topic in inputs.items():
+            at = TopicPartition(topic, part.partition)
+            group = offsets[at].offset if at in offsets else None
+            of_inputs[name] = Input(topic, firsts[at], ends[at], group)
+        found.append(Partition(part.partition, meta, newest, of_inputs))
+    return found
+
+
+async def metas(
+    reader: Committed, changelog: Collection[TopicPartition]
+) -> dict[TopicPartition, tuple[Meta | None, int | None]]:
+    """The last `\\0meta` of each partition, and the time of its newest record (epoch ms)."""
+    found: dict[TopicPartition, tuple[Meta | None, int | None]] = dict.fromkeys(
+        changelog, (None, None)
+    )
+    firsts, ends = await reader.firsts(changelog), await reader.ends(changelog)
+    back, left = _TAIL, set(changelog)
+    while left:
+        starts = {part: max(firsts[part], ends[part] - back) for part in left}
+        async for records in reader.read(starts, ends):
+            for record in records:
+                part = TopicPartition(record.topic, record.partition)
+                meta = found[part][0]
+                if record.key == META:
+                    meta = msgspec.json.decode(record.value, type=Meta)
+                found[part] = (meta, record.timestamp)
+        left = {part for part in left if found[part][0] is None and starts[part] > firsts[part]}
+        back *= 10
+    return found
+
+
+async def refusals(settings: Settings, number: int, now: int) -> Refusals:
+    """Dead letters of the last hour, and the events of it by the times of their records."""
+    letters, events = (
+        [TopicPartition(topic, n) for topic in topics for n in range(number)]
+        for topics in (
+            (settings.dead_letters_topic,),
+            (settings.clicks_topic, settings.purchases_topic),
+        )
+    )
+    reasons: Counter[str] = Counter()
+    more = False
+    async with committed(settings.client_options(), settings.request_timeout_s) as reader:
+        since, ends = await reader.since(events, now - HOUR), await reader.ends(events)
+        starts = await reader.since(letters, now - HOUR)
+        async with contextlib.aclosing(reader.read(starts)) as portions:
+            async for records in portions:
+                found = map(parse, records)
+                reasons.update(one.reason for one in found if isinstance(one, Letter))
+                more = reasons.total() >= _MOST_LETTERS
+                if more:
+                    break
+    return Refusals(reasons, sum(ends[part] - since[part] for part in events), more)
