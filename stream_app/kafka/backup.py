@@ -1,0 +1,170 @@
+"""State from Kafka into files, while nobody changes it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from aiokafka import TopicPartition
+
+from stream_app.domain.batch import TOPICS
+from stream_app.domain.clock import to_rfc3339
+from stream_app.engine.changelog import META, Meta
+from stream_app.kafka.archive import (
+    FORMAT,
+    ArchiveError,
+    Kept,
+    Manifest,
+    Part,
+    PartWriter,
+    write_manifest,
+)
+from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.doctor.look import administration, groups
+from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
+from stream_app.settings import Settings
+
+#: Kafka ends a transaction that a dead worker left open after this (s), and looks every ten.
+_OPEN_S: Final = 75.0
+_WAIT_S: Final = 0.5
+
+Progress = Callable[[str, int], None]
+
+
+def state_topics(settings: Settings, *, learning: bool) -> dict[str, str]:
+    """The topics that are state, by role, in the order in which they are written back.
+
+    The changelog comes last: until it is whole, no worker starts with what is there.
+    """
+    learned = {"training": settings.training_topic, "models": settings.models_topic}
+    return {
+        "tag-state": settings.tag_state_topic,
+        **(learned if learning else {}),
+        "changelog": settings.changelog_topic,
+    }
+
+
+async def backup(
+    settings: Settings,
+    folder: Path,
+    now: int,
+    *,
+    learning: bool,
+    progress: Progress = lambda role, records: None,
+) -> Manifest:
+    """Write all state into `folder`, which must be empty; `now` (epoch ms) is noted.
+
+    Raises ArchiveError while a worker or trainer runs, and where the state is not whole.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ArchiveError(f"{folder} is not empty: a backup is never written over another")
+    await refuse_running(settings, learning=learning)
+    topics = state_topics(settings, learning=learning)
+    counts = await partitions_of(settings, topics.values(), learning=learning)
+    parts: list[Part] = []
+    following: list[dict[str, int]] = []
+    async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
+        every = [TopicPartition(t, n) for t, count in counts.items() for n in range(count)]
+        ends = await _settled(settings, reader, every)
+        for role, topic in topics.items():
+            for number in range(counts[topic]):
+                writer = PartWriter(folder, role, number)
+                with contextlib.closing(writer):
+                    part = TopicPartition(topic, number)
+                    meta = await _copy(reader, part, ends[part], writer)
+                    parts.append(writer.done())
+                if role == "changelog":
+                    following.append(meta.next if meta is not None else {})
+            progress(role, sum(part.records for part in parts if part.role == role))
+    # Whoever started meanwhile has changed what was read.
+    await refuse_running(settings, learning=learning)
+    inputs = [settings.clicks_topic, settings.purchases_topic]
+    number = counts[settings.changelog_topic]
+    manifest = Manifest(FORMAT, settings.app_id, to_rfc3339(now), number, inputs, following, parts)
+    write_manifest(folder, manifest)
+    return manifest
+
+
+async def _copy(
+    reader: Committed, part: TopicPartition, end: int, writer: PartWriter
+) -> Meta | None:
+    """Write a partition's records, and return the last `\\0meta` among them."""
+    meta = None
+    firsts = await reader.firsts([part])
+    async for records in reader.read(firsts, {part: end}):
+        writer.write(
+            Kept(record.key, record.value, record.timestamp, list(record.headers))
+            for record in records
+        )
+        for record in records:
+            if record.key == META and record.value:
+                meta = msgspec.json.decode(record.value, type=Meta)
+    return meta
+
+
+async def _settled(
+    settings: Settings, reader: Committed, parts: Collection[TopicPartition]
+) -> Mapping[TopicPartition, int]:
+    """The ends of all partitions, once no transaction is open any more that a worker left."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _OPEN_S
+    options = settings.client_options()
+    async with committed(options, settings.request_timeout_s, "read_uncommitted") as all_records:
+        while True:
+            stable, ends = await reader.ends(parts), await all_records.ends(parts)
+            if stable == ends:
+                return stable
+            if loop.time() > until:
+                held = sorted(str(part) for part in parts if stable[part] != ends[part])
+                raise ArchiveError(f"a transaction stays open on {', '.join(held)}: who writes?")
+            await asyncio.sleep(_WAIT_S)
+
+
+async def refuse_running(settings: Settings, *, learning: bool) -> None:
+    """Raises ArchiveError while anybody is in the groups of workers and trainers."""
+    names = [settings.app_id, *([f"{settings.app_id}-trainer"] if learning else [])]
+    async with administration(settings) as admin:
+        found = await groups(admin, names)
+    for name, group in found.items():
+        if group.refused:
+            raise ArchiveError(
+                f"this user may not look at group {name}, so whether it is at work is not known"
+            )
+        if group.hosts:
+            raise ArchiveError(
+                f"{len(group.hosts)} member(s) of group {name} are at work on "
+                f"{', '.join(group.hosts)}: stop all workers and trainers first. One that was "
+                "killed counts until STREAM_APP_SESSION_TIMEOUT_S is over"
+            )
+
+
+async def partitions_of(
+    settings: Settings, topics: Collection[str], *, learning: bool
+) -> dict[str, int]:
+    """How many partitions each topic has. Raises ArchiveError where one is missing."""
+    plan: Any = TopicPlan.of(settings, learning=learning)
+    findings = await ensure_topics(settings.client_options(), plan, create=False)
+    counts = {}
+    for topic in topics:
+        found = found_of(findings, topic)
+        if found is None:
+            raise ArchiveError(f"there is no topic {topic}: `stream-app topics --apply` makes it")
+        counts[topic] = found.partitions
+    return counts
+
+
+def input_names(manifest: Manifest, settings: Settings) -> dict[str, str]:
+    """The inputs by their names in `\\0meta`; ArchiveError where they were others."""
+    inputs = [settings.clicks_topic, settings.purchases_topic]
+    if manifest.inputs != inputs:
+        raise ArchiveError(
+            f"the backup's offsets are of {' and '.join(manifest.inputs)}, the settings name "
+            f"{' and '.join(inputs)}: offsets of one topic mean nothing in another. Set "
+            "STREAM_APP_CLICKS_TOPIC and STREAM_APP_PURCHASES_TOPIC, or give --new-inputs"
+        )
+    return dict(zip(TOPICS, inputs, strict=True))

@@ -1,0 +1,192 @@
+"""State from the files of a backup into empty topics, so that workers go on from it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from stream_app.domain.batch import TOPICS
+from stream_app.engine.changelog import META, Meta
+from stream_app.kafka.archive import (
+    ArchiveError,
+    Kept,
+    Manifest,
+    read_manifest,
+    read_part,
+    verify,
+)
+from stream_app.kafka.backup import (
+    Progress,
+    input_names,
+    partitions_of,
+    refuse_running,
+    state_topics,
+)
+from stream_app.kafka.bounds import check_bounds
+from stream_app.kafka.closing import close_within
+from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.errors import Refusal
+from stream_app.kafka.rights import failed
+from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.writer import MAX_BATCH_BYTES
+from stream_app.settings import Settings
+
+_CLOSE_S: Final = 5.0
+_UNCONFIRMED: Final = 16
+
+
+async def put_back(
+    settings: Settings,
+    folder: Path,
+    *,
+    new_inputs: bool = False,
+    progress: Progress = lambda role, records: None,
+) -> Manifest:
+    """Create what is missing of the topics, and write all state of `folder` into empty ones.
+
+    The inputs have to hold what comes next for each partition; with `new_inputs` reading begins at
+    their first record instead. Raises ArchiveError, before anything is written, where workers
+    would not go on well. When it is broken off, the changelog has no `\\0meta`, which no worker
+    accepts: delete the topics that were written, and begin again.
+    """
+    manifest = read_manifest(folder)
+    roles = {part.role for part in manifest.parts}
+    learning = "models" in roles
+    await asyncio.to_thread(verify, folder, manifest)
+    await refuse_running(settings, learning=learning)
+    await ensure_topics(settings.client_options(), TopicPlan.of(settings, learning=learning))
+    topics = state_topics(settings, learning=learning)
+    counts = await partitions_of(settings, topics.values(), learning=learning)
+    if counts[settings.changelog_topic] != manifest.partitions:
+        raise ArchiveError(
+            f"the backup is of {manifest.partitions} partitions, the topics have "
+            f"{counts[settings.changelog_topic]}: a user's partition is where his key belongs "
+            f"among {manifest.partitions}"
+        )
+    async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
+        await _refuse_filled(reader, counts)
+        begins = await _begins(reader, settings, manifest) if new_inputs else None
+        if begins is None:
+            await _check_inputs(reader, settings, manifest)
+    async with _producer(settings) as producer:
+        for role, topic in topics.items():
+            written = 0
+            for part in manifest.parts:
+                if part.role == role:
+                    at = TopicPartition(topic, part.number)
+                    kept: Iterable[Kept] = read_part(folder, part)
+                    if role == "changelog":
+                        kept = _meta_last(kept, None if begins is None else begins[part.number])
+                    written += await _write(producer, at, kept)
+            progress(role, written)
+    return manifest
+
+
+async def _refuse_filled(reader: Committed, counts: Mapping[str, int]) -> None:
+    parts = [TopicPartition(t, number) for t, count in counts.items() for number in range(count)]
+    firsts, ends = await reader.firsts(parts), await reader.ends(parts)
+    filled = sorted({part.topic for part in parts if firsts[part] < ends[part]})
+    if filled:
+        raise ArchiveError(
+            f"not empty: {', '.join(filled)}. State is put into topics that nothing was written "
+            "to yet: delete these, if nobody needs what they hold, or set another "
+            "STREAM_APP_APP_ID and other outputs"
+        )
+
+
+async def _check_inputs(reader: Committed, settings: Settings, manifest: Manifest) -> None:
+    """Each input has to hold what comes next, as a worker asks at its start."""
+    names = input_names(manifest, settings)
+    parts = [
+        TopicPartition(topic, n) for topic in names.values() for n in range(manifest.partitions)
+    ]
+    firsts, ends = await reader.firsts(parts), await reader.ends(parts)
+    for number, following in enumerate(manifest.next):
+        for name, offset in following.items():
+            part = TopicPartition(names[name], number)
+            try:
+                check_bounds(part, offset, firsts[part], ends[part])
+            except Refusal as error:
+                raise ArchiveError(
+                    f"{error}. Or give --new-inputs: reading begins at the first record of each "
+                    "input; what came between the backup and that is lost, unless its producers "
+                    "send it again"
+                ) from error
+
+
+async def _begins(
+    reader: Committed, settings: Settings, manifest: Manifest
+) -> list[dict[str, int]]:
+    names = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
+    parts = [
+        TopicPartition(topic, n) for topic in names.values() for n in range(manifest.partitions)
+    ]
+    firsts = await reader.firsts(parts)
+    return [
+        {name: firsts[TopicPartition(topic, number)] for name, topic in names.items()}
+        for number in range(manifest.partitions)
+    ]
+
+
+def _meta_last(kept: Iterable[Kept], begin: Mapping[str, int] | None) -> Iterable[Kept]:
+    """The changelog with one `\\0meta`, at its end, so that a part of it is never taken for all."""
+    last = None
+    for record in kept:
+        if record.key == META:
+            last = record
+        else:
+            yield record
+    if last is not None and last.value is not None:
+        meta = msgspec.json.decode(last.value, type=Meta)
+        if begin is not None:
+            meta = msgspec.structs.replace(meta, next=dict(begin))
+        yield last._replace(value=msgspec.json.encode(meta))
+
+
+async def _write(producer: AIOKafkaProducer, at: TopicPartition, kept: Iterable[Kept]) -> int:
+    """Write records in order, and return how many once all are confirmed."""
+    sent, written, batch = [], 0, producer.create_batch()
+    try:
+        for record in kept:
+            while (
+                batch.append(
+                    key=record.key, value=record.value, timestamp=record.at, headers=record.headers
+                )
+                is None
+            ):
+                sent.append(await producer.send_batch(batch, at.topic, partition=at.partition))
+                batch = producer.create_batch()
+                if len(sent) > _UNCONFIRMED:
+                    await asyncio.gather(*sent)
+                    sent.clear()
+            written += 1
+        if batch.record_count():
+            sent.append(await producer.send_batch(batch, at.topic, partition=at.partition))
+        await asyncio.gather(*sent)
+    except KafkaError as error:
+        raise failed(f"writing {at.topic} partition {at.partition} failed", error) from error
+    return written
+
+
+@asynccontextmanager
+async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        **settings.client_options(),
+        enable_idempotence=True,
+        compression_type=settings.codec,
+        max_batch_size=MAX_BATCH_BYTES // 4,
+        max_request_size=2 * MAX_BATCH_BYTES,
+        linger_ms=0,
+    )
+    try:
+        await producer.start()
+        yield producer
+    finally:
+        await close_within(producer.stop(), _CLOSE_S)

@@ -1,0 +1,33 @@
+"""A changelog that was put back in part must never look whole."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.engine.changelog import META, Meta, encode_meta
+from stream_app.kafka.archive import Kept
+from stream_app.kafka.put_back import _meta_last
+
+
+def meta(offset: int) -> Kept:
+    key, value = encode_meta(Meta({"clicks": offset, "purchases": 0}, 5, "ab", 1, "rev", 2, 3))
+    return Kept(key, bytes(value), offset)
+
+
+@given(st.lists(st.integers(0, 9) | st.binary(min_size=1, max_size=2), max_size=30))
+def test_the_last_meta_comes_once_and_at_the_end_and_the_rest_as_it_was(given_):
+    records = [meta(x) if isinstance(x, int) else Kept(x, b"row", 1) for x in given_]
+    found = list(_meta_last(records, None))
+    rows = [record for record in records if record.key != META]
+    metas = [record for record in records if record.key == META]
+    assert found == rows + metas[-1:]
+
+
+def test_with_new_inputs_only_the_offsets_change():
+    begin = {"clicks": 40, "purchases": 41}
+    row = Kept(b"ann", b"row", 1)
+    assert list(_meta_last([meta(7), row], begin)) == [
+        row,
+        Kept(*encode_meta(Meta(begin, 5, "ab", 1, "rev", 2, 3)), 7),
+    ]
