@@ -92,7 +92,7 @@ def test_the_command_plans_applies_and_refuses(kafka, plan: TopicPlan, monkeypat
     assert "to be created" in run(main, ["topics"]).output
     assert "created" in run(main, ["topics", "--apply"]).output
     fits = run(main, ["topics", "--plan"])
-    assert (fits.exit_code, fits.output.count("fits")) == (0, 6)
+    assert (fits.exit_code, fits.output.count("fits")) == (0, 8)
     monkeypatch.setenv("STREAM_APP_PARTITIONS", "5")
     refused = run(main, ["topics", "--apply"])
     assert refused.exit_code == 2
