@@ -29,7 +29,7 @@ test-unit: $(VENV)/.dev ## Run the tests that need no Kafka
 test-system: $(VENV)/.dev ## Run the tests against a real Kafka
 	@$(PYTEST) tests/system
 
-test-ops: $(VENV)/.dev $(OPS)/.tools $(OPS)/.prometheus ## Test chart and alerts with helm (needs Go) and Prometheus
+test-ops: $(VENV)/.dev $(OPS)/.tools $(OPS)/.prometheus ## Test what is deployed, by helm (needs Go), Prometheus, hadolint, mkdocs
 	@$(PYTEST) tests/ops
 
 check: $(VENV)/.dev ## Lint, format, types, import direction
