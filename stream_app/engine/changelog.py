@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from stream_app.domain.layout import FINGERPRINT_FIELD, Layout
+from stream_app.domain.masked import masked
 from stream_app.engine.catalogue import Program
 from stream_app.engine.feed import Feed
 from stream_app.engine.outputs import KeyValue
@@ -93,7 +94,9 @@ class Loader:
         keys, values = zip(*rows, strict=True)
         if None in values:
             user = keys[values.index(None)]
-            raise ChangelogError(f"the changelog deletes user {user!r}, which no version does")
+            raise ChangelogError(
+                f"the changelog deletes user {masked(user)}, which no version does"
+            )
         self._add_rows([key.decode() for key in keys], values)
 
     def _add_rows(self, users: list[str], values: Sequence[bytes]) -> None:

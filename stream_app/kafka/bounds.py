@@ -44,6 +44,7 @@ def check_bounds(tp: TP, following: int, first: int, end: int, *, accept_gaps: b
         log.warning(
             "%s: a gap is accepted: the %d offsets from %d to %d are lost, going on at %d",
             where, first - following, following, first - 1, first,
+            extra={"topic": tp.topic, "partition": tp.partition, "offset": following},
         )  # fmt: skip
         return first
     if following < first:

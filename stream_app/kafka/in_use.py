@@ -68,7 +68,7 @@ class ModelsInUse:
         if models is None or (before is not None and before.revision == models.revision):
             return
         for task, why in models.paused.items():
-            log.warning("%s is paused: %s", task, why)
+            log.warning("%s is paused: %s", task, why, extra={"task": task})
         self._use(models)
         self._changed(models)
 

@@ -132,7 +132,8 @@ class ModelReader:
 
     def _refuse(self, task: str, reason: str, why: str) -> None:
         self._metrics.count("models_refused", reason=reason)
-        log.error("The model of %s is refused, the one before stays: %s", task, why)
+        told = {"task": task}
+        log.error("The model of %s is refused, the one before stays: %s", task, why, extra=told)
 
     async def _begin(self) -> None:
         self._log = self._new_log()

@@ -98,7 +98,8 @@ class Publisher:
         records = self._shelf.repairs(task)
         if records:
             await self._write(task, records)
-            log.info("Version %d of %s is in use", self._shelf.in_use[task], task)
+            version = self._shelf.in_use[task]
+            log.info("Version %d of %s is in use", version, task, extra=_of(task, version))
 
     async def publish(self, model: Model) -> None:
         """Write a model that was learned, unless it is there."""
@@ -108,7 +109,8 @@ class Publisher:
         except ValueError as error:
             reason = error.fault if isinstance(error, SnapshotError) else "not encodable"
             self._metrics.count("models_refused", reason=reason)
-            log.error("Version %d of %s is not published: %s", version, task, error)
+            told = _of(task, version)
+            log.error("Version %d of %s is not published: %s", version, task, error, extra=told)
             return
         held = model.state == "held"
         former = self._last.get(task, _Learned(0, None))
@@ -120,6 +122,7 @@ class Publisher:
                 "Version %d of %s is published with another content than was learned now: the "
                 "catalogue or the lock file changed%s",
                 version, task, "" if self._rebuild else "; `--rebuild` publishes it anew",
+                extra=_of(task, version),
             )  # fmt: skip
         if verdict in ("new", "released") or (verdict == "other" and self._rebuild):
             released = verdict == "released"
@@ -127,7 +130,8 @@ class Publisher:
             records = self._shelf.records(task, version, value, held=held, released=released)
             await self._write(task, records)
             self._metrics.count("models_published", task=task)
-            log.info("Version %d of %s is published: %s", version, task, model.state)
+            told = _of(task, version)
+            log.info("Version %d of %s is published: %s", version, task, model.state, extra=told)
         if version >= self._shelf.newest.get(task, 0):
             tell(self._metrics, model)
 
@@ -165,3 +169,8 @@ class Publisher:
         await self._writer.write(self._writer.pack({topic: outgoing}))
         self._shelf.put(written)
         self._metrics.set("model_version", self._shelf.in_use.get(task, 0), task=task)
+
+
+def _of(task: str, version: int) -> dict[str, object]:
+    """What a log line is about."""
+    return {"task": task, "version": version}

@@ -170,7 +170,8 @@ class WorkerService:
                 await self._in_use.follow()
             self._in_use.catalogue_changed()
             self._partitions.adopt(program)
-            log.info("Catalogue %s is in use", program.catalogue.revision)
+            revision = program.catalogue.revision
+            log.info("Catalogue %s is in use", revision, extra={"catalogue": revision})
 
     def _use_catalogue(self) -> None:
         catalogue = self._catalogue.program.catalogue

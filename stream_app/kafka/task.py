@@ -103,7 +103,10 @@ class PartitionTask:
             try:
                 position, stable, at_ms = await self._around.inputs.reading(tp)
             except (KafkaError, TimeoutError) as error:
-                log.info("Partition %d: how far it has read is not known: %r", self.number, error)
+                log.info(
+                    "Partition %d: how far it has read is not known: %r", self.number, error,
+                    extra={"partition": self.number, "topic": tp.topic},
+                )  # fmt: skip
                 return
             if revoked != self._revoked:
                 return
@@ -137,7 +140,10 @@ class PartitionTask:
             raise
         except BaseException as error:
             if self.state is State.DEAD:
-                log.info("Partition %d was left while it was restored: %r", self.number, error)
+                log.info(
+                    "Partition %d was left while it was restored: %r", self.number, error,
+                    extra={"partition": self.number},
+                )  # fmt: skip
                 return
             self.state = State.DEAD
             self._around.fail(error)
@@ -166,6 +172,7 @@ class PartitionTask:
             len(loader.profiles),
             took,
             ", ".join(f"{tp.topic} {n}" for tp, n in zip(self.tps, following, strict=True)),
+            extra={"partition": self.number},
         )
         await self._run()
         if self.state is State.RESTORING:
@@ -224,7 +231,10 @@ class PartitionTask:
             return True
         self._begun[gap.topic] = -1
         where = f"{tp.topic} partition {tp.partition}"
-        log.info("%s begins at %d instead of %d: reading again", where, gap.found, expected)
+        log.info(
+            "%s begins at %d instead of %d: reading again", where, gap.found, expected,
+            extra={"partition": tp.partition, "topic": tp.topic, "offset": expected},
+        )  # fmt: skip
         return False
 
     async def _read_again(self, rounds: Rounds) -> None:

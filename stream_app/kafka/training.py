@@ -89,7 +89,8 @@ class Training:
         if not self._rebuild:
             self._fold.resume(published)
         first = await self._log.open()
-        log.info("Leading: %s is folded from offset %d", self._log.topic, first)
+        place = {"topic": self._log.topic, "partition": NUMBER, "offset": first}
+        log.info("Leading: %s is folded from offset %d", self._log.topic, first, extra=place)
         if first > 0:
             log.warning(
                 "What %s held before offset %d was deleted by its retention: what is left comes to "
@@ -151,7 +152,8 @@ class Training:
             )  # fmt: skip
         for offset, why in folded.refused:
             self._around.metrics.count("training_refused")
-            log.error("Offset %d of %s is skipped: %s", offset, self._log.topic, why)
+            place = {"topic": self._log.topic, "partition": NUMBER, "offset": offset}
+            log.error("Offset %d of %s is skipped: %s", offset, self._log.topic, why, extra=place)
 
     async def _look(self) -> None:
         """Tell how far it is to the end. Brokers that are away are waited for."""

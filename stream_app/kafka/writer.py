@@ -12,6 +12,7 @@ from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.producer import sender
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from stream_app.domain.masked import masked
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.rights import failed
 
@@ -139,7 +140,7 @@ class TransactionWriter:
             size = len(key) + len(value or b"")
             if size > MAX_BATCH_BYTES:
                 raise Fatal(
-                    f"a record of {size} bytes with key {key[:100]!r} for {topic} is larger than a "
+                    f"a record of {size} bytes with key {masked(key)} for {topic} is larger than a "
                     f"batch of {MAX_BATCH_BYTES} bytes"
                 )
             batch = self._producer.create_batch()

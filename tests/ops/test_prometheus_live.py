@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,9 +86,15 @@ def until(found: Callable[[], bool], what: str, *processes: Worker) -> None:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all of them write."""
+    return tmp_path_factory.mktemp("watched")
+
+
+@pytest.fixture(scope="module")
+def prometheus(folder: Path) -> Iterator[Prometheus]:
     """Prometheus, when it has seen a worker and a trainer at work, predictions scored included."""
-    folder, topics = tmp_path_factory.mktemp("watched"), plan()
+    topics = plan()
     catalogue = folder / "catalogue.yaml"
     catalogue.write_text(CATALOGUE.rstrip() + "\n" + UNUSUAL)
     started: list[Worker] = []
@@ -96,7 +103,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         asyncio.run(ensure_topics({"bootstrap_servers": servers}, topics))
         env = environment(
             servers, topics, catalog=catalogue, clock="event", retention_days=36_500,
-            training_topic=topics.training, models_topic=topics.models,
+            training_topic=topics.training, models_topic=topics.models, log_format="json",
         )  # fmt: skip
         try:
             worker = Worker(folder / "worker.log", env)
@@ -168,3 +175,14 @@ def test_every_rule_is_evaluated(prometheus: Prometheus) -> None:
 def test_nothing_critical_fires_where_all_is_well(prometheus: Prometheus) -> None:
     firing = prometheus.query('ALERTS{alertstate="firing",severity="critical"}')
     assert [series["metric"]["alertname"] for series in firing] == []
+
+
+@pytest.mark.usefixtures("prometheus")
+@pytest.mark.parametrize("process", ["worker", "trainer"])
+def test_logs_are_for_machines_and_name_no_user(folder: Path, process: str) -> None:
+    written = (folder / f"{process}.log").read_text()
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert all(line.keys() >= {"timestamp", "level", "logger", "message"} for line in lines)
+    assert any("partition" in line for line in lines)
+    users = {json.loads(line)["user_id"] for line in events(days=DAYS, users=USERS)}
+    assert not users & set(re.findall(r"\w+", written))

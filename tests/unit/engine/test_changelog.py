@@ -10,6 +10,7 @@ from support.clicks import CATALOGUE, click
 from support.partition import program, records
 from support.streams import Stream, streams
 
+from stream_app.domain.masked import masked
 from stream_app.engine import Profiles, Program, step
 from stream_app.engine.changelog import (
     META,
@@ -153,7 +154,7 @@ def good() -> Pairs:
     [
         (lambda log: [r for r in log if r[0] != META], r"1 profiles but no offsets \(\\0meta\)"),
         (lambda log: [r for r in log if not r[0].startswith(b"\0string")], "records are missing"),
-        (lambda log: [*log, (b"ann", None)], "deletes user b'ann'"),
+        (lambda log: [*log, (b"ann", None)], f"deletes user {masked(b'ann')}"),
         (
             lambda log: [*log, (b"bob", b"\1" * 40)],
             "0101010101010101, whose description is missing",

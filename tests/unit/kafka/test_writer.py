@@ -12,6 +12,7 @@ import pytest
 from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from stream_app.domain.masked import masked
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.writer import MAX_BATCH_BYTES, Outgoing, TransactionWriter
 
@@ -108,7 +109,7 @@ async def test_a_failed_batch_is_never_committed(writer, topic):
 
 
 async def test_a_record_that_fits_no_batch_stops_before_the_transaction(writer):
-    with pytest.raises(Fatal, match="key b'k0' for rows is larger than a batch"):
+    with pytest.raises(Fatal, match=f"key {masked(b'k0')} for rows is larger than a batch"):
         await writer.write(writer.pack({"tags": some(), "rows": some(1, MAX_BATCH_BYTES + 1)}))
     assert writer._producer.calls == []
 
