@@ -97,10 +97,30 @@ def _consumer(settings: Settings, group: str | None) -> Iterator[Right]:
 
 def _operator(settings: Settings, learning: bool) -> Iterator[Right]:
     clicks, purchases, *outputs = settings.topics
-    all_of = ("Create", "Describe", _SETTINGS)
     for topic in (clicks, purchases):
-        yield Right("operator", "topic", topic, all_of, "makes and checks topics")
-    for topic in (*outputs, settings.changelog_topic):
+        yield Right(
+            "operator",
+            "topic",
+            topic,
+            ("Create", "Write", _SETTINGS),
+            "makes, checks, sends dead letters again",
+        )
+    letters = settings.dead_letters_topic
+    yield Right(
+        "operator",
+        "topic",
+        letters,
+        ("Create", "Read", "Write", _SETTINGS),
+        "makes, checks, looks into, notes what was sent again",
+    )
+    yield Right(
+        "operator",
+        "transactional-id",
+        f"{settings.app_id}-dead-letters",
+        ("Write",),
+        "sends each dead letter once",
+    )
+    for topic in (*(one for one in outputs if one != letters), settings.changelog_topic):
         yield Right(
             "operator", "topic", topic, ("Create", "Read", _SETTINGS), "makes, checks, looks into"
         )

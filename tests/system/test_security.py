@@ -142,8 +142,15 @@ async def test_everything_works_with_the_rights_that_are_listed(
             await asyncio.sleep(0.1)
     assert "spend_level" in done("consumer", "tail", "--from-beginning", "--until-end")
 
-    records = [training.encode(record) for record in (example(3), day_end(3), day_end(4))]
     servers = guarded.broker.bootstrap_servers
+    await produce(servers, plan.clicks, [Message(b"u", click("u", 1, type="no"))])
+    async with asyncio.timeout(30):
+        while not (letters := await read_to_end(servers, plan.dead_letters)):
+            await asyncio.sleep(0.1)
+    place = f"{letters[0].partition}:{letters[0].offset}"
+    done("operator", "dead-letters", "retry", place, "--set", "type=page_view")
+
+    records = [training.encode(record) for record in (example(3), day_end(3), day_end(4))]
     await produce(
         servers, plan.training, [Message(b"k", r) for r in records], transactional_id="test"
     )
