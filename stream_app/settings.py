@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     """Kafka aborts a transaction that stays open longer."""
     request_timeout_s: Seconds = 30.0
     """Longest wait for an answer of a broker."""
-    drain_timeout_s: Seconds = 10.0
+    drain_timeout_s: Seconds = 8.0
     """Longest wait for the open transaction when a partition leaves or the worker stops."""
     restore_timeout_s: Seconds = 600.0
     """Longest restoring of a partition's profiles without a record read."""
@@ -169,6 +169,8 @@ class Settings(BaseSettings):
     """Least level that is logged."""
     log_format: Literal["text", "json"] = "text"
     """Log lines for people or for machines."""
+    traces: Literal["none", "otlp"] = "none"
+    """Spans of a worker's rounds: none, or to OpenTelemetry's collector. Needs the extra `otel`."""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

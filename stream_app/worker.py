@@ -15,6 +15,8 @@ from stream_app.kafka.errors import Fatal
 from stream_app.kafka.rights import failed
 from stream_app.settings import Settings
 
+#: Beyond the longest drain: disconnecting takes less, unless the brokers are away.
+_REST_S: Final = 1.0
 #: Net new containers before the collector looks at the youngest.
 _COLLECT_AFTER: Final = 100_000
 #: Of malloc.h: (parameter, value). Blocks of megabytes come from one heap, whose end is given back
@@ -50,7 +52,7 @@ async def run_worker(settings: Settings) -> None:
             end_process(failed("Faust stopped", app.crash_reason or RuntimeError("no reason")))
     stay_ended()
     try:
-        await asyncio.wait_for(app.stop(), settings.drain_timeout_s * 2)
+        await asyncio.wait_for(app.stop(), settings.drain_timeout_s + _REST_S)
     except TimeoutError:
         end_process(Fatal("the worker did not stop in time"))
     except Fatal as error:
