@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 from click.testing import CliRunner
+from support.compose import COMPOSE, SERVICES, demo, environment
 from support.image import DOCKERFILE, ROOT, steps
 
 import stream_app
@@ -20,29 +21,11 @@ from stream_app.resolve import resolve
 from stream_app.settings import PREFIX, Settings
 
 SCHEMA = ROOT / "tests/data/compose-spec/compose-spec.json"
-DEMO = ROOT / "deploy/compose/demo.env"
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = {name: has for name, has in SERVICES.items() if has["image"].startswith("stream-app")}
 PROMETHEUS = yaml.safe_load((ROOT / "deploy/compose/prometheus.yml").read_text())
 
 every = pytest.mark.parametrize("name", SERVICES)
 ours = pytest.mark.parametrize("name", OURS)
-
-
-def demo() -> dict[str, str]:
-    """The variables of the demo's file."""
-    lines = [line for line in DEMO.read_text().splitlines() if line and line[0] != "#"]
-    return dict(line.split("=", 1) for line in lines)
-
-
-def interpolated(value: object, given: dict[str, str]) -> str:
-    """`${NAME:-default}` as compose reads it."""
-
-    def put(match: re.Match[str]) -> str:
-        return given.get(match[1]) or match[2]
-
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", put, str(value))
 
 
 def sources(service: dict[str, Any]) -> list[tuple[str, str]]:
@@ -68,9 +51,9 @@ def test_a_misspelt_word_is_not_one() -> None:
 def test_the_program_takes_the_variables(
     name: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable, value in OURS[name]["environment"].items():
+    for variable, value in environment(name, given).items():
         assert variable.removeprefix(PREFIX).lower() in Settings.model_fields
-        monkeypatch.setenv(variable, interpolated(value, given))
+        monkeypatch.setenv(variable, value)
     settings = resolve()
     assert settings.clock == given.get(f"{PREFIX}CLOCK")
     assert settings.bootstrap_servers == "kafka:19092"
