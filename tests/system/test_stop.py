@@ -23,7 +23,7 @@ from stream_app.settings import Settings
 
 #: What supervisors are told to allow, and Kubernetes gives three times over.
 GRACE_S = 10.0
-#: The drain as it is unless set otherwise. Whoever ends in haste holds its partitions for a session.
+#: The drain as it is unless set otherwise. Who ends in haste holds its partitions for a session.
 DEFAULTS = {
     "session_timeout_s": 10,
     "drain_timeout_s": Settings.model_fields["drain_timeout_s"].default,
