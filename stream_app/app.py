@@ -33,6 +33,7 @@ from stream_app.kafka.restore import restore
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.service import WorkerService
 from stream_app.kafka.surroundings import Surroundings
+from stream_app.kafka.tracing import tracing
 from stream_app.kafka.writer import TransactionWriter
 from stream_app.metrics import Metrics, process_registry
 from stream_app.resolve import resolve
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> StreamApp:
         restore=partial(_restore, settings, lambda: health.progress(clocks.wall_ms())),
         fail=end_process,
         models=lambda: in_use.current,
+        trace=tracing(settings),
     )
     partitions = Partitions(around, health)
     new_reader = partial(_new_reader, settings, metrics)

@@ -16,6 +16,7 @@ from stream_app.engine.step import DUE_LIMIT, Step, step
 from stream_app.kafka.dead_letters import DeadLetterBudget, dead_letter
 from stream_app.kafka.queue import RecordQueue, Taken
 from stream_app.kafka.report import Report
+from stream_app.kafka.tracing import Times, Trace
 from stream_app.kafka.writer import Outgoing, Packed
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
@@ -39,6 +40,7 @@ class _Folded(NamedTuple):
 
     packed: Packed
     report: Report
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Rounds:
         settings: Settings,
         metrics: Metrics,
         clocks: Clocks,
+        trace: Trace | None = None,
     ) -> None:
         self.profiles = loader.profiles
         self.next = list(following)
@@ -74,6 +77,8 @@ class Rounds:
         self._settings = settings
         self._metrics = metrics
         self._clocks = clocks
+        self._trace = trace
+        self._begun = 0.0
         self._budget = DeadLetterBudget(settings.dead_letter_share, settings.dead_letter_run)
         self.committed_at = clocks.wall_ms()
         self._look_for_due = True
@@ -117,6 +122,7 @@ class Rounds:
 
     def take(self) -> Taken:
         """Take the records of the next round; what is taken is gone from the queue."""
+        self._begun = self._clocks.seconds()
         return self.queue.take(self.next, self._settings.round_records, self._settings.round_bytes)
 
     async def run(self, taken: Taken, floor: int) -> None:
@@ -134,8 +140,13 @@ class Rounds:
         self.committed_at = clocks.wall_ms()
         folded.report.count(self._metrics, self.committed_at)
         self._metrics.observe("batch_seconds", written - started)
-        self._metrics.observe("transaction_seconds", clocks.seconds() - written)
+        ended = clocks.seconds()
+        self._metrics.observe("transaction_seconds", ended - written)
         self._gauge()
+        if self._trace is not None:
+            counts = sum(folded.report.events), folded.rows, folded.report.changes.total()
+            times = (self._begun, started, written, ended)
+            self._trace(Times(self.profiles.number, *times, *counts))
 
     def _fold(self, taken: Taken, floor: int) -> _Folded | None:
         """Fold `taken` and pack what is to be written; None where that is nothing."""
@@ -156,7 +167,7 @@ class Rounds:
         self._budget.spend(events, result.rejected)
         if events or result.touched or result.training or now - self.committed_at > KEEP_ALIVE_MS:
             packed = self._writer.pack(self._outputs(taken, result))
-            return _Folded(packed, Report.of(taken, result))
+            return _Folded(packed, Report.of(taken, result), result.touched)
         return None
 
     def _outputs(self, taken: Taken, result: Step) -> dict[str, Iterator[Outgoing]]:

@@ -12,6 +12,7 @@ from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
 from stream_app.engine.models import Models
 from stream_app.kafka.rounds import Clocks, Writer
+from stream_app.kafka.tracing import Trace
 from stream_app.kafka.turns import Turns
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
@@ -42,3 +43,5 @@ class Surroundings:
     #: None as long as there is no model, and where nothing is learned.
     models: Callable[[], Models | None] = lambda: None
     turns: Turns = field(default_factory=Turns)
+    #: Is told of each round, where rounds are traced.
+    trace: Trace | None = None

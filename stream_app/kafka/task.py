@@ -159,7 +159,13 @@ class PartitionTask:
         accept_gaps = around.settings.accept_gaps
         following = first_offsets(self.tps, known, bounds, accept_gaps=accept_gaps)
         self.rounds = Rounds(
-            loader, following, self._writer, around.settings, around.metrics, around.clocks
+            loader,
+            following,
+            self._writer,
+            around.settings,
+            around.metrics,
+            around.clocks,
+            around.trace,
         )
         if around.program() is not program:
             self.rounds.adopt(around.program())

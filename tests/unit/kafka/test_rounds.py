@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from support.clicks import CATALOGUE, DAY, START, click, purchase
@@ -14,6 +15,7 @@ from stream_app.engine.changelog import META, encode_layout
 from stream_app.engine.models import Models
 from stream_app.kafka.errors import Refusal
 from stream_app.kafka.rounds import KEEP_ALIVE_MS
+from stream_app.kafka.task import PartitionTask
 
 CHANGELOG = "stream_app-profiles-changelog"
 MORE = CATALOGUE.replace("features:\n", "features:\n  active: {active_days: any, window: 7d}\n")
@@ -90,6 +92,17 @@ async def test_a_round_of_bad_records_moves_the_offsets_too(partition):
     assert keys(made[CHANGELOG])[0] == META
     assert meta(made)["next"]["clicks"] == 2
     assert len(made["dead-letters"]) == 2
+
+
+async def test_a_round_is_told_to_who_traces() -> None:
+    partition, told = Partition(), []
+    partition.task = PartitionTask(0, replace(partition.around, trace=told.append))
+    await partition.started()
+    made = await folded(partition, click("ann", 0), click("bob", 1), click("bob", 1), b"{")
+    [times] = told
+    changes = len(made["tags"])
+    assert (times.partition, times.events, times.rows, times.changes) == (0, 4, 2, changes)
+    assert times.begun <= times.taken <= times.folded <= times.committed
 
 
 async def test_nothing_to_do_commits_nothing_until_the_transactional_id_would_be_forgotten(
