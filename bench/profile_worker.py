@@ -117,7 +117,7 @@ def _send(done: Step, spent: dict[str, float]) -> None:
     with _measured("encode changes", spent):
         changes = list(outputs.encoded_changes())
     with _measured("encode states", spent):
-        states = list(outputs.encoded_states())
+        states = outputs.states
     for records in (changes, states, [*encode_strings(done.strings), *outputs.rows()]):
         with _measured("append to batches", spent):
             batches = list(_batches(records))

@@ -19,6 +19,7 @@ from stream_app.domain.changes import (
     TagChange,
     TagState,
     encode,
+    encode_state,
 )
 from stream_app.domain.expression import Comparison
 from stream_app.engine.profiles import Profiles
@@ -31,10 +32,13 @@ _SLICE: Final = 10_000
 
 @dataclass(slots=True)
 class Outputs:
-    """What to publish about `users` (m,), whose rows changed; encoded only as it is asked for."""
+    """What to publish about `users` (m,), whose rows changed.
+
+    Changes and rows are encoded only as they are asked for; `states` are records of `tag-state`.
+    """
 
     changes: list[TagChange] = field(default_factory=list)
-    states: list[TagState] = field(default_factory=list)
+    states: list[KeyValue] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
     #: The rows' bytes, one after the other, which nobody writes to any more.
     block: memoryview = memoryview(b"")  # noqa: RUF009 - read only
@@ -61,11 +65,6 @@ class Outputs:
         """Yield the records for the `tags` topic."""
         for change in self.changes:
             yield change.user_id.encode(), encode(change)
-
-    def encoded_states(self) -> Iterator[KeyValue]:
-        """Yield the records for the `tag-state` topic."""
-        for state in self.states:
-            yield state.user_id.encode(), encode(state)
 
 
 def publish(
@@ -98,8 +97,7 @@ def publish(
     chain = _Chain(users, rows, causes, now, emitted_at)
     changes = [chain.follow(decision) for decision in decisions.changes]
     changed = chain.close(rows)
-    states = _states(profiles, rows, changed, [users[i] for i in changed])
-    return Outputs(changes, states, users, block)
+    return Outputs(changes, _states(profiles, rows, changed, users), users, block)
 
 
 class _Chain:
@@ -185,17 +183,13 @@ def _causes(
 
 def _states(
     profiles: Profiles, rows: NDArray[np.void], changed: list[int], users: Sequence[str]
-) -> list[TagState]:
-    columns = (
-        users,
-        rows["born"][changed].tolist(),
-        rows["version"][changed].tolist(),
-        profiles.program.tags.states(rows, profiles.dictionary.values, changed),
-    )
-    return [
-        TagState(user_id=user, born=born, version=version, as_of=profiles.time, tags=tags)
-        for user, born, version, tags in zip(*columns, strict=True)
-    ]
+) -> list[KeyValue]:
+    """The records of `tag-state` of the rows `changed`; `users` (m,) are those of all rows."""
+    tags = profiles.program.tags.states_in_json(rows, profiles.dictionary.values, changed)
+    born, version = (rows[name][changed].tolist() for name in ("born", "version"))
+    cells = zip((users[i] for i in changed), born, version, tags, strict=True)
+    at = profiles.time
+    return [(u.encode(), encode_state(u, born, v, at, tags)) for u, born, v, tags in cells]
 
 
 def tag_states(profiles: Profiles) -> Iterator[TagState]:
@@ -203,5 +197,12 @@ def tag_states(profiles: Profiles) -> Iterator[TagState]:
     for first in range(0, len(profiles), _SLICE):
         slots = np.arange(first, min(first + _SLICE, len(profiles)), dtype=np.intp)
         rows = profiles.gather(slots)
-        changed = np.flatnonzero(rows["version"] > 0).tolist()
-        yield from _states(profiles, rows, changed, [profiles.users[first + i] for i in changed])
+        states = profiles.program.tags.states(rows, profiles.dictionary.values)
+        for i in np.flatnonzero(rows["version"] > 0).tolist():
+            yield TagState(
+                user_id=profiles.users[first + i],
+                born=int(rows["born"][i]),
+                version=int(rows["version"][i]),
+                as_of=profiles.time,
+                tags=states[i],
+            )

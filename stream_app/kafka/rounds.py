@@ -176,7 +176,7 @@ class Rounds:
         return {
             settings.changelog_topic: starmap(Outgoing, changelog),
             settings.tags_topic: starmap(Outgoing, outputs.encoded_changes()),
-            settings.tag_state_topic: starmap(Outgoing, outputs.encoded_states()),
+            settings.tag_state_topic: starmap(Outgoing, outputs.states),
             settings.training_topic: starmap(Outgoing, result.training),
             settings.dead_letters_topic: (
                 dead_letter(taken.records[r.topic][r.position], r, settings.dead_letter_max)

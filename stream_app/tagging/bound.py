@@ -12,17 +12,17 @@ import numpy as np
 from stream_app.domain.changes import TagStatus, TagValue
 from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Layout, Rows
-from stream_app.tagging.codes import CONFIDENCE, SINCE, STEPS, VALUES, list_field
-from stream_app.tagging.decision import CERTAIN, NEVER, Decision, Decisions
+from stream_app.tagging.codes import CONFIDENCE, SINCE, VALUES, list_field
+from stream_app.tagging.decision import NEVER, Decision, Decisions
 from stream_app.tagging.declarations import Learned, Listed, TagDeclaration
 from stream_app.tagging.learned import Judgement, LearnedRule
-from stream_app.tagging.lists import ListRule, names
-from stream_app.tagging.rules import Codes, Rule, is_set, rule_of
+from stream_app.tagging.lists import ListRule
+from stream_app.tagging.rules import Rule, rule_of
 from stream_app.tagging.scalars import Scalars
+from stream_app.tagging.states import States
 from stream_app.tagging.timing import Timing
 
 _ORDER: Final = attrgetter("row", "place")
-_ALL: Final = slice(None)
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
 
@@ -48,15 +48,13 @@ class BoundTags:
         ]
         listed = {rule.place for _, rule in self._lists}
         learned = {rule.place for rule in self._learned}
-        #: Of the tags in the block of values: first what rules say, then what models say.
-        self._places = [place for place in range(len(tags)) if place not in listed]
-        ruled = [place for place in self._places if place not in learned]
+        # In the block of values comes first what rules say, then what models say.
+        ruled = [place for place in range(len(tags)) if place not in listed | learned]
         self._rules: list[Rule] = [rule_of(tags[place]) for place in ruled]
-        self._rule_at: dict[int, Rule | LearnedRule] = {
-            **dict(zip(ruled, self._rules, strict=True)),
-            **{rule.place: rule for rule in self._learned},
-        }
         self._scalars = Scalars(self._rules, ruled)
+        rule_at: dict[int, Rule | LearnedRule] = dict(zip(ruled, self._rules, strict=True))
+        rule_at |= {rule.place: rule for rule in self._learned}
+        self._states = States(tags, layout, rule_at)
 
     def decide(
         self,
@@ -110,59 +108,14 @@ class BoundTags:
         """The tags that row `i` has, in the order of declaration, as `tag-state` shows them."""
         return self.states(rows[i : i + 1], dictionary_values)[0]
 
-    def states(
-        self, rows: Rows, dictionary_values: Sequence[str], chosen: Any = _ALL
-    ) -> list[dict[str, TagStatus]]:
-        """Like `state`, for each of the rows, or of those `chosen` by index."""
+    def states(self, rows: Rows, dictionary_values: Sequence[str]) -> list[dict[str, TagStatus]]:
+        """Like `state`, for each of the rows."""
         if not self._tags:
-            return [{} for _ in rows[chosen]]
-        since = self._layout.block(rows, SINCE)[chosen]
-        codes, entries = self._codes(rows, chosen, since.shape)
-        found: list[dict[str, TagStatus]] = [{} for _ in range(len(since))]
-        # Few of the tags are set on a row: only those are looked at one by one.
-        row, place = is_set(codes).nonzero()
-        columns = (row, place, codes[row, place], since[row, place])
-        for i, at, code, moment in zip(*(c.tolist() for c in columns), strict=True):
-            tag, rule = self._tags[at], self._rule_at.get(at)
-            value = rule.value(code) if rule else names(entries[at][i], dictionary_values)
-            # None: a value that is declared no more.
-            if value is not None:
-                found[i][tag.name] = _status(tag, value, moment)
-        self._tell_confidences(rows, chosen, found)
-        return found
+            return [{} for _ in rows]
+        return self._states.of(rows, dictionary_values)
 
-    def _tell_confidences(
-        self, rows: Rows, chosen: Any, states: Sequence[dict[str, TagStatus]]
-    ) -> None:
-        if not self._learned:
-            return
-        steps = self._layout.block(rows, CONFIDENCE)[chosen].tolist()
-        for state, row in zip(states, steps, strict=True):
-            for rule, step in zip(self._learned, row, strict=True):
-                if status := state.get(rule.tag.name):
-                    status["confidence"] = step / STEPS
-
-    def _codes(
-        self, rows: Rows, chosen: Any, shape: tuple[int, ...]
-    ) -> tuple[Codes, dict[int, list[list[int]]]]:
-        """State codes (n, tags), of a list one of its entries; and the lists' entries by place."""
-        codes = np.zeros(shape, dtype=np.uint16)
-        if self._places:
-            codes[:, self._places] = self._layout.block(rows, VALUES)[chosen]
-        entries = {}
-        for field, listing in self._lists:
-            listed = rows[field][chosen]
-            # The first place can be empty while others are not.
-            codes[:, listing.place] = listed.max(axis=1)
-            entries[listing.place] = listed.tolist()
-        return codes, entries
-
-
-def _status(tag: TagDeclaration, value: TagValue, since: int) -> TagStatus:
-    moment = since * 1_000
-    return {
-        "value": value,
-        "confidence": CERTAIN,
-        "since": moment,
-        "valid_until": moment + tag.expires_ms if tag.expires_ms else None,
-    }
+    def states_in_json(
+        self, rows: Rows, dictionary_values: Sequence[str], chosen: Sequence[int]
+    ) -> list[str]:
+        """The states of the rows `chosen` by index, as objects in JSON."""
+        return self._states.in_json(rows, dictionary_values, chosen)
