@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
     TransactionalIdAuthorizationFailed,
     for_code,
 )
@@ -44,6 +49,16 @@ _CLOSE_S: Final = 2.0
 _TAIL: Final = 200
 _MOST_LETTERS: Final = 10_000
 _TRANSACTIONS: Final = 1
+#: Kafka makes the topics of its coordinators when the first group asks for one.
+_STARTING: Final = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+_TRIES: Final = 12
+_PAUSE_S: Final = 0.5
+
+Answer = TypeVar("Answer")
 
 
 @asynccontextmanager
@@ -109,11 +124,7 @@ async def groups(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str
     found = {}
     for name in names:
         try:
-            coordinator = await admin.find_coordinator(name)
-            answer = await admin._send_request(GroupsRequest([name]), coordinator)
-            (told,) = answer.to_object()["groups"]
-            if told["error_code"]:
-                raise for_code(told["error_code"])(name)
+            told = await _soon(partial(_group, admin, name))
         except GroupAuthorizationFailedError:
             found[name] = Group(name, refused=True, may=frozenset())
             continue
@@ -121,6 +132,26 @@ async def groups(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str
         may = operations(told["authorized_operations"])
         found[name] = Group(name, told["state"], tuple(hosts), may)
     return found
+
+
+async def _group(admin: AIOKafkaAdminClient, name: str) -> dict[str, Any]:
+    coordinator = await admin.find_coordinator(name)
+    answer = await admin._send_request(GroupsRequest([name]), coordinator)
+    (told,) = answer.to_object()["groups"]
+    if told["error_code"]:
+        raise for_code(told["error_code"])(name)
+    found: dict[str, Any] = told
+    return found
+
+
+async def _soon(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer, asked for again while a coordinator is starting; in the end what it raises."""
+    for _ in range(_TRIES):
+        try:
+            return await ask()
+        except _STARTING:
+            await asyncio.sleep(_PAUSE_S)
+    return await ask()
 
 
 async def transactional_id(admin: AIOKafkaAdminClient, name: str) -> frozenset[str]:
@@ -140,7 +171,7 @@ async def partitions(
     every = [TopicPartition(topic, n) for topic in inputs.values() for n in range(number)]
     offsets: Mapping[TopicPartition, Any] = {}
     with contextlib.suppress(GroupAuthorizationFailedError):
-        offsets = await admin.list_consumer_group_offsets(settings.app_id)
+        offsets = await _soon(partial(admin.list_consumer_group_offsets, settings.app_id))
     async with committed(settings.client_options(), settings.request_timeout_s) as reader:
         firsts, ends = await reader.firsts(every), await reader.ends(every)
         told = await metas(reader, changelog)
