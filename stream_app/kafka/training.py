@@ -76,6 +76,8 @@ class Training:
             return False
         finally:
             self._stopped.set()
+            # Whoever leads tells how far it is; nobody does where nobody leads.
+            self._around.metrics.end("lag")
             for part in (self._log, self._publisher):
                 try:
                     await part.close()

@@ -418,8 +418,11 @@ async def test_it_goes_on_with_what_comes_until_it_is_stopped() -> None:
     assert not running.done()
     on.send(*days(2))
     await until(lambda: on.metric("models_published_total", task=TASK) == 2)
+    waiting = {"topic": "training", "partition": "0"}
+    await until(lambda: on.metric("lag", **waiting) == 0)
     trainer.stop()
     assert await asyncio.wait_for(running, 5) is False
+    assert on.metric("lag", **waiting) is None
     assert on.training.closed == on.training.opened == 1
 
 
