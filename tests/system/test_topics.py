@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from click.testing import CliRunner
 from support.broker import Message, environment, produce, read_to_end
+from support.clicks import CATALOGUE
 
 from stream_app.cli import main
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
@@ -85,12 +87,18 @@ async def test_what_the_cluster_refuses_is_said(options, plan: TopicPlan) -> Non
         await ensure_topics(options, replace(plan, replication=3, min_isr=2))
 
 
-def test_the_command_plans_applies_and_refuses(kafka, plan: TopicPlan, monkeypatch) -> None:
-    for name, value in environment(kafka.bootstrap_servers, plan).items():
+def test_the_command_plans_applies_and_refuses(
+    kafka, plan: TopicPlan, monkeypatch, tmp_path: Path
+) -> None:
+    catalogue = tmp_path / "shop.yaml"
+    catalogue.write_text(CATALOGUE)
+    for name, value in environment(kafka.bootstrap_servers, plan, catalog=catalogue).items():
         monkeypatch.setenv(name, value)
     run = CliRunner().invoke
     assert "to be created" in run(main, ["topics"]).output
     assert "created" in run(main, ["topics", "--apply"]).output
+    again = run(main, ["topics", "--apply"])
+    assert (again.exit_code, again.output.count("fits"), "created" in again.output) == (0, 6, False)
     fits = run(main, ["topics", "--plan"])
     assert (fits.exit_code, fits.output.count("fits")) == (0, 8)
     monkeypatch.setenv("STREAM_APP_PARTITIONS", "5")
