@@ -27,12 +27,12 @@ from stream_app.engine.learned import BANDS
 from stream_app.engine.models import Models
 from stream_app.engine.profiles import Profiles
 from stream_app.engine.reading import plain_rows
-from stream_app.learning import oddness
 from stream_app.learning.assignment import UNUSUAL
 from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Bands, Learning, Task
 from stream_app.learning.families import every_family
 from stream_app.learning.lloyd import squared_distances
+from stream_app.learning.oddness import Oddness
 from stream_app.learning.sampling import hashes, held_out
 from stream_app.learning.scale import scaled
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
@@ -139,7 +139,7 @@ class _User:
         if scorer is not None:
             vectors = self._vector(columns_of(scorer.names))
             score = float(compiled(scorer)(vectors)[0])
-            because = oddness.reasons(scorer, vectors[0], self._learning.families)
+            because = Oddness(scorer, self._learning.families).of(vectors)[0]
         return Unusual(
             verdict=self._verdict(UNUSUAL_BEHAVIOUR, among, _FLAG),
             score=score,

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from stream_app.domain.expression import Expression
 from stream_app.engine.predictor import Predictor
 from stream_app.engine.users import Rows, Users
-from stream_app.learning import oddness
 from stream_app.learning.assignment import UNUSUAL, Assigner, Differences
 from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Learning
+from stream_app.learning.oddness import Oddness
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
 from stream_app.learning.snapshot import Model
 from stream_app.learning.thresholds import selects
@@ -84,7 +84,8 @@ class Watcher:
     ) -> None:
         self.version: Final = model.version
         self.state: Final = model.state
-        self._among, self._scorer, self._families = among, scorer, families
+        self._among = among
+        self._oddness = Oddness(scorer, families)
         self._trees = Trees(scorer)
         self.columns: Final = self._trees.names
         self._threshold = model.thresholds[0] if model.thresholds else None
@@ -96,12 +97,10 @@ class Watcher:
         codes = np.where(flags, np.uint16(TRUE), np.uint16(ABSENT))
 
         def why(rows: Rows, old: Codes, new: Codes) -> list[Reasons]:
-            vectors = users.vectors(self.columns, rows)
+            found = iter(self._oddness.of(users.vectors(self.columns, rows[among[rows]])))
             return [
-                oddness.reasons(self._scorer, vector, self._families)
-                if among[row]
-                else users.outside(self._among, row)
-                for row, vector in zip(rows.tolist(), vectors, strict=True)
+                next(found) if among[row] else users.outside(self._among, row)
+                for row in rows.tolist()
             ]
 
         return Wanted(codes, np.full(len(codes), CERTAIN), str(self.version), why)

@@ -16,24 +16,36 @@ from stream_app.learning.transform import Design, Floats, columns_of, expand
 _MOSTLY: Final = 0.5
 
 
-def reasons(scorer: HalfSpaceTrees, vector: Floats, families: Mapping[str, str]) -> list[Because]:
-    """Return what sets a vector (c,) apart, the farthest first: at most TOP families.
+class Oddness:
+    """Tells it of the users that trees have found; `families` are by column."""
 
-    A family is as far as its farthest feature, in spreads from the population's median; a missing
-    value, or one where most have none, as far as its indicator.
-    """
-    columns = columns_of(scorer.names)
-    count, median = len(columns), np.array(scorer.median)
-    off = Design(columns).matrix(vector[None])[0] - median
-    z = np.abs(off / np.array(scorer.spread))
-    rare = median[count:] > _MOSTLY
-    far = np.where(np.isnan(vector) | rare, z[count:], z[:count])
-    usual = np.where(rare, np.nan, expand(median[:count]))
-    names, member = members(columns, families)
-    apart = np.where(member, far, -1.0)
-    found = []
-    for f in np.argsort(-apart.max(axis=1), kind="stable")[:TOP].tolist():
-        j = int(apart[f].argmax())
-        if far[j] > 0:
-            found.append(told(columns[j], vector[j], usual[j], names[f]))
-    return found
+    def __init__(self, scorer: HalfSpaceTrees, families: Mapping[str, str]) -> None:
+        self._columns = columns_of(scorer.names)
+        count = len(self._columns)
+        self._design = Design(self._columns)
+        self._median, self._spread = np.array(scorer.median), np.array(scorer.spread)
+        self._rare = self._median[count:] > _MOSTLY
+        self._usual = np.where(self._rare, np.nan, expand(self._median[:count]))
+        self._names, self._member = members(self._columns, families)
+
+    def of(self, vectors: Floats) -> list[list[Because]]:
+        """Return what sets each vector (n, c) apart, the farthest first: at most TOP families.
+
+        A family is as far as its farthest feature, in spreads from the population's median; a
+        missing value, or one where most have none, as far as its indicator.
+        """
+        count = len(self._columns)
+        z = np.abs((self._design.matrix(vectors) - self._median) / self._spread)
+        far = np.where(np.isnan(vectors) | self._rare, z[:, count:], z[:, :count])
+        # (n, families, c): a feature is as far in its own family, and nowhere in others.
+        apart = np.where(self._member, far[:, None], -1.0)
+        order = np.argsort(-apart.max(axis=2), axis=1, kind="stable")[:, :TOP].tolist()
+        farthest = apart.argmax(axis=2).tolist()
+        return [
+            [
+                told(self._columns[j], vector[j], self._usual[j], self._names[f])
+                for f in best
+                if apart_of[j := of_family[f]] > 0
+            ]
+            for vector, apart_of, of_family, best in zip(vectors, far, farthest, order, strict=True)
+        ]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from stream_app.learning.oddness import reasons
+from stream_app.learning.oddness import Oddness
 from stream_app.learning.scorers import HalfSpaceTrees
 from stream_app.learning.telling import TOP
 
@@ -34,8 +34,14 @@ def vector(*logs):
     return np.expm1(np.array(logs))
 
 
+def reasons(of):
+    # Beside others, whose reasons are their own.
+    both = Oddness(SCORER, FAMILIES).of(np.array([vector(9, 9, 9, 9, 9), of]))
+    return both[1]
+
+
 def test_a_family_is_told_by_its_farthest_feature_and_as_often_as_one():
-    found = reasons(SCORER, vector(6.0, 8.0, 5.0, 1.0, np.nan), FAMILIES)
+    found = reasons(vector(6.0, 8.0, 5.0, 1.0, np.nan))
     assert [(b.family, b.feature, b.op) for b in found] == [
         ("orders", "orders_30d", ">"),
         ("spend", "spend", ">"),
@@ -45,7 +51,7 @@ def test_a_family_is_told_by_its_farthest_feature_and_as_often_as_one():
 
 
 def test_a_value_that_is_missing_or_that_hardly_anybody_has_is_told_as_that():
-    found = reasons(SCORER, vector(1.0, 2.0, 3.0, np.nan, 0.1), FAMILIES)
+    found = reasons(vector(1.0, 2.0, 3.0, np.nan, 0.1))
     assert [(b.family, b.op, b.threshold) for b in found] == [
         ("age", "missing", None),
         ("rare", "has", None),
@@ -53,12 +59,12 @@ def test_a_value_that_is_missing_or_that_hardly_anybody_has_is_told_as_that():
 
 
 def test_who_is_as_the_median_has_nothing_unusual():
-    assert reasons(SCORER, vector(1.0, 2.0, 3.0, 1.0, np.nan), FAMILIES) == []
+    assert reasons(vector(1.0, 2.0, 3.0, 1.0, np.nan)) == []
 
 
 @given(arrays(np.float64, 5, elements=st.floats(0, 1e6) | st.just(np.nan)))
 def test_reasons_are_true_few_and_of_distinct_families(values):
-    found = reasons(SCORER, values, FAMILIES)
+    found = reasons(values)
     assert len({b.family for b in found}) == len(found) <= TOP
     for b in found:
         if b.op in ("missing", "has"):
