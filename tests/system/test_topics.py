@@ -100,7 +100,7 @@ def test_the_command_plans_applies_and_refuses(
     again = run(main, ["topics", "--apply"])
     assert (again.exit_code, again.output.count("fits"), "created" in again.output) == (0, 6, False)
     fits = run(main, ["topics", "--plan"])
-    assert (fits.exit_code, fits.output.count("fits")) == (0, 8)
+    assert (fits.exit_code, fits.output.count("fits")) == (0, 6)
     monkeypatch.setenv("STREAM_APP_PARTITIONS", "5")
     refused = run(main, ["topics", "--apply"])
     assert refused.exit_code == 2
