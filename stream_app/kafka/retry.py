@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any, Final
@@ -99,7 +99,7 @@ async def _commit(
                 )
                 for event in events
             ]
-            records = await asyncio.gather(*sent)
+            records = await _confirmed(sent)
             notes = [
                 Note(event.letter.position, f"{record.topic} {record.partition}:{record.offset}")
                 for event, record in zip(events, records, strict=True)
@@ -114,12 +114,21 @@ async def _commit(
                 )
                 for event, note in zip(events, notes, strict=True)
             ]
-            await asyncio.gather(*written)
+            await _confirmed(written)
     except TimeoutError as error:
         raise Fatal(f"sending took over {settings.transaction_timeout_s:.0f} s") from error
     except KafkaError as error:
         raise failed("sending failed, and nothing of this portion counts", error) from error
     return notes
+
+
+async def _confirmed(sent: Iterable[asyncio.Future[Any]]) -> list[Any]:
+    """What came of all; raises the first failure once there is an answer to each."""
+    answers = await asyncio.gather(*sent, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 @asynccontextmanager
