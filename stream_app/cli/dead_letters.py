@@ -7,21 +7,17 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 import click
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from stream_app.domain.clock import to_rfc3339
+from stream_app.cli._letters import counts, described, plain, table, text_or_hex
 from stream_app.domain.errors import Reason
 from stream_app.engine import load_catalogue
 from stream_app.engine.catalogue import Program
-from stream_app.kafka.letters import Letter, Listing, Position, Wanted
+from stream_app.kafka.letters import Position, Wanted
 from stream_app.kafka.repair import Repair, Repaired, Unfit, field_of, repair
 from stream_app.kafka.retry import read_letters, send
 from stream_app.resolve import resolve
@@ -112,14 +108,14 @@ def list_letters(
     wanted = Wanted(frozenset(reasons), frozenset(topics), since)
     listing = asyncio.run(read_letters(settings, wanted, limit))
     if shape == "json":
-        click.echo(json.dumps(_plain(listing), ensure_ascii=False))
+        click.echo(json.dumps(plain(listing), ensure_ascii=False))
         return
     console = Console()
     if not listing.counts:
         console.print("No dead letters.")
         return
-    console.print(_counts(listing))
-    console.print(_table(listing))
+    console.print(counts(listing))
+    console.print(table(listing))
 
 
 @command.command()
@@ -133,7 +129,7 @@ def show(position: str, bootstrap_servers: str | None) -> None:
     (letter,) = listing.letters
     program = _program(settings)
     verdict = repair(letter, Repair(), program.decoder, int(time.time() * 1000))
-    for name, value in _described(letter, listing, verdict):
+    for name, value in described(letter, listing, verdict):
         click.echo(f"{name:<9} {value}")
     click.echo()
     click.echo(text_or_hex(letter.value))
@@ -215,86 +211,3 @@ def _program(settings: Settings) -> Program:
     from stream_app.app import limits_of
 
     return load_catalogue(settings.catalog).compile(limits_of(settings))
-
-
-def _plain(listing: Listing) -> dict[str, Any]:
-    return {
-        "counts": [
-            {"reason": reason, "topic": topic, "letters": count}
-            for (reason, topic), count in listing.counts.most_common()
-        ],
-        "letters": [
-            {
-                "position": str(letter.position),
-                "at": to_rfc3339(letter.at),
-                "reason": letter.reason,
-                "detail": letter.detail,
-                "topic": letter.topic,
-                "partition": letter.source.partition,
-                "offset": letter.source.offset,
-                "whole": letter.length is None,
-                "retried": listing.retried.get(letter.position),
-            }
-            for letter in listing.letters
-        ],
-    }
-
-
-def _counts(listing: Listing) -> Table:
-    table = Table("reason", "topic", "dead letters", box=SIMPLE_HEAD)
-    table.columns[2].justify = "right"
-    for (reason, topic), count in listing.counts.most_common():
-        table.add_row(escape(reason), escape(topic), f"{count:,}")
-    return table
-
-
-def _table(listing: Listing) -> Table:
-    table = Table("", "refused", "reason", "was read at", "detail", "retried", box=SIMPLE_HEAD)
-    for column in table.columns[:3]:
-        column.no_wrap = True
-    table.columns[4].overflow = "fold"
-    for letter in listing.letters:
-        table.add_row(
-            str(letter.position),
-            to_rfc3339(letter.at),
-            escape(letter.reason),
-            escape(letter.origin),
-            escape(letter.detail),
-            escape(listing.retried.get(letter.position, "")),
-        )
-    return table
-
-
-def _described(
-    letter: Letter, listing: Listing, verdict: Repaired | Unfit
-) -> Iterable[tuple[str, str]]:
-    yield "position", str(letter.position)
-    yield "refused", to_rfc3339(letter.at)
-    yield "reason", letter.reason
-    yield "detail", letter.detail
-    source = letter.source
-    yield "read at", f"{letter.topic}, partition {source.partition}, offset {source.offset}"
-    yield "key", letter.key.decode(errors="backslashreplace")
-    if letter.length is not None:
-        yield "cut", f"the first {len(letter.value)} of {letter.length} bytes"
-    if letter.position in listing.retried:
-        yield "retried", f"as {listing.retried[letter.position]}"
-    fit = isinstance(verdict, Repaired)
-    yield "now", "it would be taken" if fit else f"it would be refused again: {verdict[1]}"
-
-
-def text_or_hex(value: bytes) -> str:
-    """The bytes as text if they are UTF-8 without control characters, else as a hex dump."""
-    try:
-        text = value.decode()
-    except ValueError:
-        text = ""
-    if text.replace("\n", " ").replace("\t", " ").isprintable() and (text or not value):
-        return text
-    rows = range(0, len(value), 16)
-    return "\n".join(f"{at:08x}  {_hex_row(value[at : at + 16])}" for at in rows)
-
-
-def _hex_row(part: bytes) -> str:
-    shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
-    return f"{part.hex(' '):<47}  {shown}"

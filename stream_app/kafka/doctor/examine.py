@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine.catalogue import Catalogue, load_catalogue
 from stream_app.kafka.acls import Right, rights
-from stream_app.kafka.doctor import judge, judge_models, look
+from stream_app.kafka.doctor import judge, judge_flow, judge_models, look
 from stream_app.kafka.doctor.facts import Group, Partition, Replicas
 from stream_app.kafka.doctor.findings import Finding, problem, warning
 from stream_app.kafka.doctor.port import look_at_port
@@ -159,17 +159,17 @@ class _Examination:
         self._partitions = found
         now, settings = _now(), self.settings
         stall_ms = int(settings.stall_timeout_s * 1000)
-        self.report(judge.clock(found, now))
+        self.report(judge_flow.clock(found, now))
         many = settings.queue_records
-        self._tell(judge.lag(found, now, stall_ms, many, settings.app_id))
+        self._tell(judge_flow.lag(found, now, stall_ms, many, settings.app_id))
         if self._catalogue is not None:
-            self._tell(judge.times(found, now, self._clock, int(settings.future_s * 1000)))
-            self.report(judge.catalogue(self._catalogue.revision, found))
+            self._tell(judge_flow.times(found, now, self._clock, int(settings.future_s * 1000)))
+            self.report(judge_flow.catalogue(self._catalogue.revision, found))
 
     async def _look_at_refusals(self) -> None:
         number = self._there(self.settings.dead_letters_topic)
         found = await look.refusals(self.settings, number, _now())
-        self.report(judge.refusals(found, self.settings.dead_letter_share))
+        self.report(judge_flow.refusals(found, self.settings.dead_letter_share))
 
     async def _look_at_models(self) -> None:
         learning = self._catalogue.learning if self._catalogue else None

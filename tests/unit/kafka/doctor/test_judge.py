@@ -8,7 +8,7 @@ import pytest
 
 from stream_app.engine.changelog import Meta
 from stream_app.kafka.acls import rights
-from stream_app.kafka.doctor import judge
+from stream_app.kafka.doctor import judge, judge_flow
 from stream_app.kafka.doctor.facts import (
     Broker,
     Group,
@@ -42,7 +42,7 @@ def states(findings) -> list[str]:
 
 
 def lag(*partitions: Partition) -> list[Finding]:
-    return [*judge.lag(partitions, NOW, stall_ms=MINUTE, many=50, app_id="shop")]
+    return [*judge_flow.lag(partitions, NOW, stall_ms=MINUTE, many=50, app_id="shop")]
 
 
 def clicks(end: int, *, first: int = 0, group: int = 90) -> dict[str, Input]:
@@ -111,7 +111,9 @@ def test_operations_of_a_bit_field():
     ],
 )
 def test_a_clock_is_seen_to_be_ahead_only(newest, state):
-    found = judge.clock([replace(PARTITION, newest=newest), replace(PARTITION, newest=None)], NOW)
+    found = judge_flow.clock(
+        [replace(PARTITION, newest=newest), replace(PARTITION, newest=None)], NOW
+    )
     assert found.state == state
 
 
@@ -149,7 +151,7 @@ def test_a_partition_that_has_committed_nothing_is_told():
 
 def times(at: int, clock: str = "wall") -> list[str]:
     partition = replace(PARTITION, meta=Meta({}, at, "", 0))
-    return states(judge.times([partition], NOW, clock, 5 * MINUTE))
+    return states(judge_flow.times([partition], NOW, clock, 5 * MINUTE))
 
 
 def test_partition_time_keeps_up_with_the_wall_and_never_runs_ahead():
@@ -173,22 +175,22 @@ def test_partition_time_keeps_up_with_the_wall_and_never_runs_ahead():
     ],
 )
 def test_dead_letters_are_judged_by_their_share(count, events, state):
-    found = judge.refusals(Refusals({"invalid": count} if count else {}, events), 0.5)
+    found = judge_flow.refusals(Refusals({"invalid": count} if count else {}, events), 0.5)
     assert found.state == state
     assert ("%" in found.text) == (0 < count <= events)
 
 
 def test_the_largest_reasons_come_first_and_more_is_said():
-    found = judge.refusals(Refusals({"a": 1, "b": 3, "c": 2, "d": 1}, 10, more=True), 0.9)
+    found = judge_flow.refusals(Refusals({"a": 1, "b": 3, "c": 2, "d": 1}, 10, more=True), 0.9)
     assert "at least 7 in the last hour (b 3, c 2, a 1)" in found.text
 
 
 def test_a_catalogue_is_that_of_the_workers():
-    assert judge.catalogue("abc", [PARTITION]).state is State.OK
+    assert judge_flow.catalogue("abc", [PARTITION]).state is State.OK
     # Users are being decided anew.
     anew = replace(PARTITION, meta=Meta({}, 1, "", 0, revision=""))
-    assert judge.catalogue("new", [anew]).state is State.OK
-    other = judge.catalogue("new", [PARTITION, replace(PARTITION, number=3)])
+    assert judge_flow.catalogue("new", [anew]).state is State.OK
+    other = judge_flow.catalogue("new", [PARTITION, replace(PARTITION, number=3)])
     assert other.state is State.WARNING
     assert "partition 0, 3 by abc" in other.text
 
