@@ -76,7 +76,6 @@ def test_a_class_counts_its_users_once_and_its_changes_all():
     ]
 
 
-
 def test_the_most_active_users():
     events = Counter(c=3, b=3, a=1, d=9)
     assert most_active(events, 3) == [("d", 9), ("b", 3), ("c", 3)]
