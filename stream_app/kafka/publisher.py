@@ -1,10 +1,10 @@
-"""Models on their way to the topic `models`: each in one transaction, none twice."""
+"""Models on their way to the topic `models`: those of a day in one transaction, none twice."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from stream_app.kafka.closing import close_within
@@ -13,7 +13,7 @@ from stream_app.kafka.log import Log, read_all
 from stream_app.kafka.model_metrics import tell, tell_nothing, tell_published
 from stream_app.kafka.pins import pin_key
 from stream_app.kafka.rounds import Writer
-from stream_app.kafka.shelf import Shelf, Written
+from stream_app.kafka.shelf import Shelf, Verdict, Written
 from stream_app.kafka.writer import Outgoing
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, encode
 from stream_app.metrics import Metrics
@@ -97,12 +97,39 @@ class Publisher:
     async def _repair(self, task: str) -> None:
         records = self._shelf.repairs(task)
         if records:
-            await self._write(task, records)
+            await self._write(records)
             version = self._shelf.in_use[task]
             log.info("Version %d of %s is in use", version, task, extra=_of(task, version))
 
-    async def publish(self, model: Model) -> None:
-        """Write a model that was learned, unless it is there."""
+    async def publish(self, models: Sequence[Model]) -> None:
+        """Write models that came out together in one transaction, without those that are there."""
+        chosen = [found for model in models if (found := self._judged(model)) is not None]
+        if chosen:
+            await self.follow()
+            await self._write([written for one in chosen for written in self._records(*one)])
+        for model, _, _ in chosen:
+            self._metrics.count("models_published", task=model.task)
+            told = _of(model.task, model.version)
+            log.info(
+                "Version %d of %s is published: %s",
+                model.version, model.task, model.state, extra=told,
+            )  # fmt: skip
+        for model in models:
+            if model.version >= self._shelf.newest.get(model.task, 0):
+                tell(self._metrics, model)
+
+    def _records(self, model: Model, value: bytes, verdict: Verdict) -> list[Written]:
+        """What publishes a model; the same task may have another one in the same transaction."""
+        held, released = model.state == "held", verdict == "released"
+        records = self._shelf.records(
+            model.task, model.version, value, held=held, released=released
+        )
+        # Not committed yet: where that fails, this trainer ends, and its shelf with it.
+        self._shelf.put(records)
+        return records
+
+    def _judged(self, model: Model) -> tuple[Model, bytes, Verdict] | None:
+        """A model with its encoding, if it is to be written."""
         task, version = model.task, model.version
         try:
             value = encode(model)
@@ -111,7 +138,7 @@ class Publisher:
             self._metrics.count("models_refused", reason=reason)
             told = _of(task, version)
             log.error("Version %d of %s is not published: %s", version, task, error, extra=told)
-            return
+            return None
         held = model.state == "held"
         former = self._last.get(task, _Learned(0, None))
         self._last[task] = _Learned(max(version, former.version), former.in_use if held else value)
@@ -124,16 +151,8 @@ class Publisher:
                 version, task, "" if self._rebuild else "; `--rebuild` publishes it anew",
                 extra=_of(task, version),
             )  # fmt: skip
-        if verdict in ("new", "released") or (verdict == "other" and self._rebuild):
-            released = verdict == "released"
-            await self.follow()
-            records = self._shelf.records(task, version, value, held=held, released=released)
-            await self._write(task, records)
-            self._metrics.count("models_published", task=task)
-            told = _of(task, version)
-            log.info("Version %d of %s is published: %s", version, task, model.state, extra=told)
-        if version >= self._shelf.newest.get(task, 0):
-            tell(self._metrics, model)
+        wanted = verdict in ("new", "released") or (verdict == "other" and self._rebuild)
+        return (model, value, verdict) if wanted else None
 
     async def compare(self) -> None:
         """After all that there is was learned: see whether that comes to what is published."""
@@ -143,7 +162,7 @@ class Publisher:
                 records = self._shelf.back_to(task, last.version, last.in_use)
                 if records:
                     log.warning("%s goes from version %d back to %d", task, newest, last.version)
-                    await self._write(task, records)
+                    await self._write(records)
             elif last.version < newest:
                 log.warning(
                     "Version %d of %s is published, but what %s still holds comes to version %d. "
@@ -162,13 +181,13 @@ class Publisher:
         except TimeoutError as error:
             raise Fatal("the producer of models did not close in time") from error
 
-    async def _write(self, task: str, records: Iterable[Written]) -> None:
-        written = list(records)
-        outgoing = [Outgoing(key, value) for key, value in written]
+    async def _write(self, records: Sequence[Written]) -> None:
+        outgoing = [Outgoing(key, value) for key, value in records]
         topic = self._settings.models_topic
         await self._writer.write(self._writer.pack({topic: outgoing}))
-        self._shelf.put(written)
-        self._metrics.set("model_version", self._shelf.in_use.get(task, 0), task=task)
+        self._shelf.put(records)
+        for task in {key.decode(errors="replace").rpartition(":")[0] for key, _ in records}:
+            self._metrics.set("model_version", self._shelf.in_use.get(task, 0), task=task)
 
 
 def _of(task: str, version: int) -> dict[str, object]:

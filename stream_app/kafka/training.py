@@ -31,10 +31,11 @@ _KINDS: Final = {Example: "example", Outcome: "outcome", DayEnd: "day", Release:
 class _Folded(NamedTuple):
     """What came of some records; offsets of those that could not be read, with why.
 
-    `foreign` examples, of columns that are not learned from, were passed over.
+    `models` are lists of those that came out together; `foreign` examples, of columns that are not
+    learned from, were passed over.
     """
 
-    models: list[Model]
+    models: list[list[Model]]
     kinds: dict[str, int]
     refused: list[tuple[int, str]]
     foreign: int = 0
@@ -106,8 +107,8 @@ class Training:
         if entries:
             folded = await asyncio.to_thread(self._take, entries)
             self._report(folded)
-            for model in folded.models:
-                await self._publisher.publish(model)
+            for together in folded.models:
+                await self._publisher.publish(together)
             self._around.health.progress(self._around.now())
         if not self._stopping.is_set():
             await self._look()
@@ -123,7 +124,8 @@ class Training:
             except ValueError as error:
                 folded.refused.append((offset, str(error)))
                 continue
-            folded.models.extend(self._learn(offset, record))
+            if models := self._learn(offset, record):
+                folded.models.append(models)
             kind = _KINDS[type(record)]
             folded.kinds[kind] = folded.kinds.get(kind, 0) + 1
             self._around.health.progress(self._around.now())

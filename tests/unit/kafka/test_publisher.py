@@ -22,9 +22,9 @@ async def test_gauges_show_the_newest_version_while_it_leads_and_nothing_after()
     await publisher.open(FakeLog(topic))
     assert newest() == 2
     # What is folded again on the way to the newest is no news.
-    await publisher.publish(model(1))
+    await publisher.publish([model(1)])
     assert newest() == 2
-    await publisher.publish(model(3))
+    await publisher.publish([model(3)])
     assert newest() == 3
     await publisher.close()
     assert newest() is None

@@ -7,11 +7,11 @@ from stream_app.engine.catalogue import load_catalogue
 from stream_app.resolve import resolve
 
 
-def test_everyone_is_sampled_and_nothing_else_differs(tmp_path):
+def test_more_are_sampled_and_nothing_else_differs(tmp_path):
     demo = load_catalogue(small_shop(resolve(), tmp_path))
     shipped = load_catalogue("retail")
-    assert {task.rate for task in demo.learning.tasks} == {1.0}
-    assert demo.learning.segmentation.rate == 1.0
+    assert {task.rate for task in demo.learning.tasks} == {0.4}
+    assert demo.learning.segmentation.rate == 0.4
     assert demo.learning.columns == shipped.learning.columns
     assert demo.tags.names == shipped.tags.names
     assert demo.features.names == shipped.features.names
