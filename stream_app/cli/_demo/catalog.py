@@ -12,7 +12,7 @@ from stream_app.settings import Settings
 #: Of some hundreds of households one in ten is too few to learn from; of all of them a trainer that
 #: shares two cores with a replay would fall behind.
 _RATE: Final = re.compile(r"^(\s+rate:) [0-9.]+$", re.MULTILINE)
-_NOTE: Final = "# The catalogue `retail`, but four in ten are sampled: the demo's shop is small.\n\n"
+_NOTE: Final = "# The catalogue `retail`, but four in ten are sampled: this shop is small.\n\n"
 
 
 def small_shop(settings: Settings, folder: Path) -> str:
