@@ -70,12 +70,12 @@ def change_row(change: TagChange) -> tuple[Text, Text]:
 
 
 def _in_words(change: TagChange) -> str:
-    """What a segment is called, and which one was left for it: `"many orders" (was s4) `."""
-    if not change.source.label or change.value is None:
+    """What a model's tag is called and was before: `"many orders" (was s4) `, `(was top) `."""
+    if change.source.kind not in ("model", "segment") or change.value is None:
         return ""
+    label = f'"{change.source.label}" ' if change.source.label else ""
     before = named(change.previous)
-    was = f" (was {before})" if before and before != named(change.value) else ""
-    return f'"{change.source.label}"{was} '
+    return label + (f"(was {before}) " if before and before != named(change.value) else "")
 
 
 def meaning_row(description: str) -> tuple[Text, Text]:

@@ -55,6 +55,15 @@ def test_a_segment_is_told_in_words():
     assert why.plain == '"many orders" (was s4) because orders_30d 9 > 3.10 typical'
 
 
+def test_a_band_is_told_with_the_one_before():
+    banded = change(
+        tag="likely_to_churn", action="updated", value="high", previous="top", confidence=0.74,
+        source=Source("model", "likely_to_churn", "17"), because=[],
+    )  # fmt: skip
+    _, why = change_row(banded)
+    assert why.plain == "(was top) p = 0.74"
+
+
 def test_days_are_those_of_the_shop():
     assert day(AT + 8 * 3_600_000) == " 3 Oct"
 
