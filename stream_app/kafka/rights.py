@@ -40,7 +40,10 @@ def failed(what: str, error: BaseException) -> Fatal:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    seen: set[int] = set()
+    # An error may be named as its own cause, at a distance too.
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
         error = error.__cause__
 

@@ -113,9 +113,10 @@ class TransactionWriter:
         except (KafkaError, IllegalOperation) as error:
             # What is met first is often what came of it: of a right that is missing, "not in
             # transaction".
-            if ended is not None and ended.done() and ended.exception() is not None:
-                raise ended.exception() from error
-            raise
+            first = ended.exception() if ended is not None and ended.done() else None
+            if first is None or first is error:
+                raise
+            raise first from error
 
     async def _send(self, packed: Packed) -> None:
         sent = []

@@ -43,3 +43,11 @@ def test_other_errors_are_tried_again() -> None:
     assert missing_right(error) is None
     assert type(failed("work", error)) is Fatal
     assert str(failed("work", error)) == f"work: {error!r}"
+
+
+@pytest.mark.timeout(5)
+def test_errors_that_are_their_own_causes_come_to_an_end() -> None:
+    itself, one, other = KafkaError("itself"), KafkaError("one"), KafkaError("other")
+    itself.__cause__, one.__cause__, other.__cause__ = itself, other, one
+    assert missing_right(itself) is None
+    assert missing_right(one) is None

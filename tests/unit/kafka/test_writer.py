@@ -7,6 +7,7 @@ never ends).
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError, ProducerFenced
@@ -106,6 +107,17 @@ async def test_a_failed_batch_is_never_committed(writer, topic):
     with pytest.raises(Fatal, match=r"app-3 failed and was not committed.*MessageSizeTooLarge"):
         await writer.write(writer.pack({"rows": some(), "tags": some()}))
     assert "commit" not in writer._producer.calls
+
+
+@pytest.mark.timeout(5)
+async def test_a_fenced_writer_says_so_although_batch_and_transaction_fail_with_one_error(writer):
+    fenced = ProducerFenced()
+    writer._producer.fail["rows"] = fenced
+    ended = asyncio.get_running_loop().create_future()
+    ended.set_exception(fenced)
+    writer._producer._txn_manager = SimpleNamespace(wait_for_transaction_end=lambda: ended)
+    with pytest.raises(Fatal, match=r"app-3 failed and was not committed: ProducerFenced"):
+        await writer.write(writer.pack({"rows": some()}))
 
 
 async def test_a_record_that_fits_no_batch_stops_before_the_transaction(writer):
