@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 
 from stream_app.domain.layout import FINGERPRINT_FIELD, Layout
-from stream_app.domain.masked import masked
 from stream_app.engine.catalogue import Program
 from stream_app.engine.feed import Feed
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.profiles import Profiles
+from stream_app.engine.versions import FORMAT, OLDEST, check_format, check_standing
 from stream_app.features import migrate
 
 META: Final = b"\0meta"
@@ -35,7 +35,8 @@ class Meta(msgspec.Struct, frozen=True):
     `next` is the next offset to read by input topic, `time` partition time in ms, `layout` the
     fingerprint of the rows it wrote, `strings` the size of the dictionary, `revision` the catalogue
     under which all rows have been decided, `models` the revision of the models by which (empty: not
-    all by the same, or by none). `seen` and `pause` are the feed's (see `Feed`).
+    all by the same, or by none). `seen` and `pause` are the feed's (see `Feed`). `format`, `busy`
+    and `partitions`: see `versions`. `was` are the numbers of partitions that there were before.
     """
 
     next: dict[str, int]
@@ -46,11 +47,15 @@ class Meta(msgspec.Struct, frozen=True):
     seen: int = 0
     pause: int = 0
     models: str = ""
+    format: int = OLDEST
+    partitions: int = 0
+    busy: str = ""
+    was: tuple[int, ...] = ()
 
 
 def encode_meta(meta: Meta) -> KeyValue:
-    """Return the changelog record of `meta`."""
-    return META, msgspec.json.encode(meta)
+    """Return the changelog record of `meta`, in the format of today."""
+    return META, msgspec.json.encode(msgspec.structs.replace(meta, format=FORMAT))
 
 
 def encode_layout(layout: Layout) -> KeyValue:
@@ -81,6 +86,7 @@ class Loader:
         self._own = program.layout.fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
         self._descriptions: dict[bytes, bytes] = {}
         self._foreign: dict[str, bytes] = {}
+        self._deleted: set[bytes] = set()
 
     def add(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records (key, value); of several with one key the last counts."""
@@ -93,11 +99,14 @@ class Loader:
             return
         keys, values = zip(*rows, strict=True)
         if None in values:
-            user = keys[values.index(None)]
-            raise ChangelogError(
-                f"the changelog deletes user {masked(user)}, which no version does"
-            )
-        self._add_rows([key.decode() for key in keys], values)
+            last = dict(rows)
+            left = {key: value for key, value in last.items() if value is not None}
+            self._deleted |= last.keys() - left.keys()
+            keys, values = tuple(left), tuple(left.values())
+        if self._deleted:
+            self._deleted.difference_update(keys)
+        if keys:
+            self._add_rows([key.decode() for key in keys], values)
 
     def _add_rows(self, users: list[str], values: Sequence[bytes]) -> None:
         own, layout = self._own, self.profiles.program.layout
@@ -119,6 +128,7 @@ class Loader:
             return
         if key == META:
             self.meta = msgspec.json.decode(value, type=Meta)
+            check_format(self.meta.format, self.profiles.number)
         elif key.startswith(_LAYOUT):
             self._descriptions[key[len(_LAYOUT) :]] = value
             self.layouts.add(key[len(_LAYOUT) :].decode())
@@ -142,9 +152,12 @@ class Loader:
     def finish(self) -> Profiles:
         """Return the profiles after the last record.
 
-        Raises ChangelogError where rows exist without meta, or rows name an unknown layout.
+        Raises ChangelogError where rows exist without meta, or rows name an unknown layout, and
+        Unready where a worker must not go on (see `versions`).
         """
         self._place_foreign()
+        if self._deleted:
+            self.profiles = self.profiles.without({key.decode() for key in self._deleted})
         profiles = self.profiles
         if self.meta is None:
             if len(profiles):
@@ -153,6 +166,7 @@ class Loader:
                     "but no offsets (\\0meta): it was cut or mixed with another application's"
                 )
             return profiles
+        check_standing(self.meta.busy, self.meta.partitions, profiles.number, profiles.partitions)
         profiles.time = self.meta.time
         profiles.feed = Feed(self.meta.seen, self.meta.pause)
         if len(profiles.dictionary) < self.meta.strings:

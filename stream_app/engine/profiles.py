@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -68,6 +68,16 @@ class Profiles:
         blank = self.program.layout.blank()
         self.rows.scatter(slots, np.repeat(blank, len(users)))
         return slots
+
+    def without(self, users: Collection[str]) -> Profiles:
+        """Return a copy of these profiles without some users."""
+        left = Profiles(self.program, self.number, self.partitions)
+        left.time, left.dictionary, left.feed = self.time, self.dictionary, self.feed
+        kept = np.array([u not in users for u in self.users], dtype=np.bool_).nonzero()[0]
+        for first in range(0, len(kept), _SLICE):
+            slots = kept[first : first + _SLICE]
+            left.scatter(left.add([self.users[i] for i in slots.tolist()]), self.gather(slots))
+        return left
 
     def hashes(self) -> Hashes:
         """Return a stable hash of every user, by slot; worked out once a user, when asked for."""

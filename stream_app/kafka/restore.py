@@ -14,8 +14,10 @@ from aiokafka.structs import TopicPartition
 
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import ChangelogError, Loader
+from stream_app.engine.versions import Unready
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.rights import failed
+from stream_app.kafka.standing import check_siblings
 
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _POLL_MS: Final = 500
@@ -49,11 +51,15 @@ async def restore(
             await consumer.start()
             await _read(consumer, changelog, loader, moved)
             loader.finish()
+            if loader.meta is None:
+                await check_siblings(connection, consumer, changelog, partitions, timeout_s)
     except TimeoutError as error:
         raise Fatal(
             f"restoring {changelog.topic} partition {changelog.partition}: no record was read for "
             f"{timeout_s:.0f} s"
         ) from error
+    except Unready as error:
+        raise Refusal(str(error)) from error
     except (ChangelogError, ValueError) as error:
         raise Refusal(
             f"{error}. Restore {changelog.topic} from a backup, or delete it together with the "

@@ -86,6 +86,7 @@ class Rounds:
         #: The catalogue under which, and the models by which, every row was decided; empty while
         #: some still wait for it.
         self._decided, self._judged = ("", "") if meta is None else (meta.revision, meta.models)
+        self._was = () if meta is None else meta.was
 
     @property
     def waiting(self) -> bool:
@@ -197,6 +198,8 @@ class Rounds:
             seen=self.profiles.feed.seen,
             pause=self.profiles.feed.pause,
             models=self._judged,
+            partitions=self.profiles.partitions,
+            was=self._was,
         )
         records = [encode_meta(meta), *encode_strings(result.strings)]
         if fingerprint not in self._layouts:

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
@@ -24,9 +23,8 @@ from aiokafka.errors import (
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 from stream_app.domain.batch import TOPICS
-from stream_app.engine.changelog import META, Meta
 from stream_app.kafka.closing import close_within
-from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.committed import committed
 from stream_app.kafka.doctor.facts import (
     Broker,
     Group,
@@ -39,14 +37,12 @@ from stream_app.kafka.doctor.facts import (
 from stream_app.kafka.doctor.requests import GroupsRequest, TopicsRequest
 from stream_app.kafka.letters import Letter, parse
 from stream_app.kafka.refused import Called, Why, _ask
+from stream_app.kafka.standing import metas
 from stream_app.kafka.topics.check import Finding as Topic
 from stream_app.settings import Settings
 
 HOUR: Final = 3_600_000
 _CLOSE_S: Final = 2.0
-#: Records from the end of a changelog among which its last `\0meta` is looked for at first; the
-#: largest round has twice as many, and a marker follows it.
-_TAIL: Final = 200
 _MOST_LETTERS: Final = 10_000
 _TRANSACTIONS: Final = 1
 #: Kafka makes the topics of its coordinators when the first group asks for one.
@@ -184,29 +180,6 @@ async def partitions(
             group = offsets[at].offset if at in offsets else None
             of_inputs[name] = Input(topic, firsts[at], ends[at], group)
         found.append(Partition(part.partition, meta, newest, of_inputs))
-    return found
-
-
-async def metas(
-    reader: Committed, changelog: Collection[TopicPartition]
-) -> dict[TopicPartition, tuple[Meta | None, int | None]]:
-    """The last `\\0meta` of each partition, and the time of its newest record (epoch ms)."""
-    found: dict[TopicPartition, tuple[Meta | None, int | None]] = dict.fromkeys(
-        changelog, (None, None)
-    )
-    firsts, ends = await reader.firsts(changelog), await reader.ends(changelog)
-    back, left = _TAIL, set(changelog)
-    while left:
-        starts = {part: max(firsts[part], ends[part] - back) for part in left}
-        async for records in reader.read(starts, ends):
-            for record in records:
-                part = TopicPartition(record.topic, record.partition)
-                meta = found[part][0]
-                if record.key == META:
-                    meta = msgspec.json.decode(record.value, type=Meta)
-                found[part] = (meta, record.timestamp)
-        left = {part for part in left if found[part][0] is None and starts[part] > firsts[part]}
-        back *= 10
     return found
 
 

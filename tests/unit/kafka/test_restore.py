@@ -87,6 +87,14 @@ def rows(*users: str) -> list[tuple[bytes, bytes]]:
     return [encode_meta(meta), *done.outputs.rows()]
 
 
+async def test_a_state_that_is_half_changed_is_refused_without_advice_to_delete_it(consumer):
+    consumer.end = 3
+    busy = Meta({"clicks": 1, "purchases": 0}, 5, "", 0, busy="stream-app repartition")
+    consumer.fetches.append((3, [*rows("ann"), encode_meta(busy)]))
+    with pytest.raises(Refusal, match=r"`stream-app repartition` has begun.*where it was$"):
+        await restored()
+
+
 async def restored(timeout_s: float = 5.0) -> tuple[Any, int]:
     """The loader, and how often progress was told."""
     told = []
@@ -134,9 +142,8 @@ async def test_the_limit_is_on_standing_still_not_on_the_whole(consumer):
     [
         lambda pairs: pairs[1:],
         lambda pairs: [*pairs, (META, b"{")],
-        lambda pairs: [*pairs, (b"ann", None)],
     ],
-    ids=["no meta", "broken meta", "deleted user"],
+    ids=["no meta", "broken meta"],
 )
 async def test_a_changelog_not_to_be_trusted_is_a_refusal_with_the_choices(consumer, spoil):
     consumer.end = 3

@@ -1,0 +1,62 @@
+"""How the other partitions of a changelog stand, told by the last `\\0meta` of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from stream_app.engine.changelog import META, Meta
+from stream_app.engine.versions import check_standing
+from stream_app.kafka.committed import Committed, committed
+
+#: Records from the end of a changelog among which its last `\0meta` is looked for at first; the
+#: largest round has twice as many, and a marker follows it.
+_TAIL: Final = 200
+
+
+async def metas(
+    reader: Committed, changelog: Collection[TopicPartition]
+) -> dict[TopicPartition, tuple[Meta | None, int | None]]:
+    """The last `\\0meta` of each partition, and the time of its newest record (epoch ms)."""
+    found: dict[TopicPartition, tuple[Meta | None, int | None]] = dict.fromkeys(
+        changelog, (None, None)
+    )
+    firsts, ends = await reader.firsts(changelog), await reader.ends(changelog)
+    back, left = _TAIL, set(changelog)
+    while left:
+        starts = {part: max(firsts[part], ends[part] - back) for part in left}
+        async for records in reader.read(starts, ends):
+            for record in records:
+                part = TopicPartition(record.topic, record.partition)
+                meta = found[part][0]
+                if record.key == META:
+                    meta = msgspec.json.decode(record.value, type=Meta)
+                found[part] = (meta, record.timestamp)
+        left = {part for part in left if found[part][0] is None and starts[part] > firsts[part]}
+        back *= 10
+    return found
+
+
+async def check_siblings(
+    connection: Mapping[str, Any],
+    consumer: AIOKafkaConsumer,
+    empty: TopicPartition,
+    partitions: int,
+    timeout_s: float,
+) -> None:
+    """Raise Unready where `empty` has nothing because its users are on other partitions still.
+
+    Somebody has added partitions by hand: to begin empty would count these users from nothing.
+    """
+    others = [TopicPartition(empty.topic, n) for n in range(partitions) if n != empty.partition]
+    ends = await consumer.end_offsets(others) if others else {}
+    filled = [part for part in others if ends[part]]
+    if not filled:
+        return
+    async with committed(connection, timeout_s) as reader:
+        for part, (meta, _) in (await metas(reader, filled)).items():
+            if meta is not None:
+                check_standing(meta.busy, meta.partitions, part.partition, partitions)
