@@ -15,9 +15,9 @@ from stream_app.cli._learning import declared
 from stream_app.cli._segment_table import former, plain, shown
 from stream_app.kafka.models import ModelsError, published
 from stream_app.kafka.samples import newest_samples
-from stream_app.learning.clusters import SEGMENTS
 from stream_app.learning.declaration import Learning
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
+from stream_app.learning.tasks import SEGMENTS
 from stream_app.report.extra import require_extra
 from stream_app.resolve import resolve
 from stream_app.settings import Settings

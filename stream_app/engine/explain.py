@@ -28,7 +28,6 @@ from stream_app.engine.models import Models
 from stream_app.engine.profiles import Profiles
 from stream_app.engine.reading import plain_rows
 from stream_app.learning.assignment import UNUSUAL
-from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Bands, Learning, Task
 from stream_app.learning.families import every_family
 from stream_app.learning.lloyd import squared_distances
@@ -38,6 +37,7 @@ from stream_app.learning.scale import scaled
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
 from stream_app.learning.scoring import compiled, sigmoid
 from stream_app.learning.snapshot import Model
+from stream_app.learning.tasks import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.transform import columns_of, expand
 from stream_app.tagging.codes import ABSENT, TRUE, segment_code, value_code
 

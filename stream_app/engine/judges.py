@@ -15,11 +15,11 @@ from stream_app.domain.expression import Expression
 from stream_app.engine.predictor import Predictor
 from stream_app.engine.users import Rows, Users
 from stream_app.learning.assignment import UNUSUAL, Assigner, Differences
-from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Learning
 from stream_app.learning.oddness import Oddness
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
 from stream_app.learning.snapshot import Model
+from stream_app.learning.tasks import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.thresholds import selects
 from stream_app.learning.trees import Trees
 from stream_app.tagging import Wanted

@@ -7,8 +7,8 @@ from typing import Final
 
 from stream_app.domain.clock import DAY
 from stream_app.domain.source import Node
-from stream_app.learning.clusters import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.learning.declaration import Bands, Learning, Segmentation, Task, Unusual
+from stream_app.learning.tasks import SEGMENTS, UNUSUAL_BEHAVIOUR
 from stream_app.tagging import Learned, TagDeclaration
 from stream_app.tagging.declarations import revision
 

@@ -15,11 +15,12 @@ from stream_app.domain.expression import Frame
 from stream_app.engine.judges import Judge, compiled, names
 from stream_app.engine.predictor import Predictor
 from stream_app.engine.users import Looks, Users
-from stream_app.learning.clusters import LEAST, POPULATION
 from stream_app.learning.declaration import Learning
+from stream_app.learning.population import LEAST
 from stream_app.learning.sampling import Hashes
 from stream_app.learning.scorers import Quantiles
 from stream_app.learning.snapshot import Model
+from stream_app.learning.tasks import POPULATION
 from stream_app.tagging import Judgement, Wanted
 
 #: States of models that tag. Of `unreachable` ones no threshold is known, so nobody has their flag.

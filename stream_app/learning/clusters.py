@@ -19,7 +19,7 @@ from stream_app.learning.anomaly import judge
 from stream_app.learning.declaration import Learning, Segmentation, Unusual
 from stream_app.learning.history import History
 from stream_app.learning.movement import Movement
-from stream_app.learning.population import WINDOW_DAYS, Population
+from stream_app.learning.population import LEAST, WINDOW_DAYS, Population
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Quantiles
 from stream_app.learning.segments import Segments, Settings, figures, fit_segments, restored
 from stream_app.learning.snapshot import Kind, Model, Trained
@@ -31,8 +31,6 @@ __all__ = ["LEAST", "POPULATION", "REFIT_DAYS", "SEGMENTS", "UNUSUAL_BEHAVIOUR",
 Floats = NDArray[np.float64]
 Metrics = dict[str, float | None]
 
-#: Sampled users without whom no segments are fitted.
-LEAST: Final = 300
 #: Days from one fit to the next.
 REFIT_DAYS: Final = 7
 _KINDS: Final[Mapping[str, Kind]] = {

@@ -20,6 +20,8 @@ Vector = NDArray[np.float64]
 
 QUANTILES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 WINDOW_DAYS: Final = 7
+#: Sampled users without whom nothing is learned of all.
+LEAST: Final = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.clock import DAY
-from stream_app.learning.clusters import SEGMENTS
 from stream_app.learning.cohort import Cohort, TaskExample
 from stream_app.learning.cohorts import Cohorts
 from stream_app.learning.declaration import Learning, Task
 from stream_app.learning.outcomes import Largest
 from stream_app.learning.population import WINDOW_DAYS, Population
 from stream_app.learning.snapshot import Model
+from stream_app.learning.tasks import SEGMENTS
 from stream_app.learning.training import DayEnd, Example, Outcome, Record, columns_id
 
 Floats = NDArray[np.float64]

@@ -10,9 +10,9 @@ from stream_app.kafka.doctor.facts import InUse
 from stream_app.kafka.doctor.findings import Finding, ok, problem, warning
 from stream_app.kafka.models import ModelsError
 from stream_app.kafka.steering import Published
-from stream_app.learning.clusters import POPULATION
 from stream_app.learning.declaration import Learning
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
+from stream_app.learning.tasks import POPULATION
 
 _DAY = 86_400_000
 #: Predictions are learned daily, segments fitted every seventh day; three more are too old (ms).
