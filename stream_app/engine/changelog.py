@@ -20,8 +20,8 @@ from stream_app.engine.versions import FORMAT, OLDEST, check_format, check_stand
 from stream_app.features import migrate
 
 META: Final = b"\0meta"
-_LAYOUT: Final = b"\0layout:"
-_STRING: Final = b"\0string:"
+LAYOUT: Final = b"\0layout:"
+STRING: Final = b"\0string:"
 _FINGERPRINT_BYTES: Final = 8
 
 
@@ -60,12 +60,12 @@ def encode_meta(meta: Meta) -> KeyValue:
 
 def encode_layout(layout: Layout) -> KeyValue:
     """Return the record that describes a layout, written before the first row that uses it."""
-    return _LAYOUT + _hex(layout.fingerprint), msgspec.json.encode(layout.describe())
+    return LAYOUT + _hex(layout.fingerprint), msgspec.json.encode(layout.describe())
 
 
 def encode_strings(added: Sequence[tuple[int, str]]) -> list[KeyValue]:
     """Return the records of dictionary entries."""
-    return [(_STRING + b"%d" % code, text.encode()) for code, text in added]
+    return [(STRING + b"%d" % code, text.encode()) for code, text in added]
 
 
 def _hex(fingerprint: int) -> bytes:
@@ -129,11 +129,11 @@ class Loader:
         if key == META:
             self.meta = msgspec.json.decode(value, type=Meta)
             check_format(self.meta.format, self.profiles.number)
-        elif key.startswith(_LAYOUT):
-            self._descriptions[key[len(_LAYOUT) :]] = value
-            self.layouts.add(key[len(_LAYOUT) :].decode())
-        elif key.startswith(_STRING):
-            self.profiles.dictionary.load(int(key[len(_STRING) :]), value.decode())
+        elif key.startswith(LAYOUT):
+            self._descriptions[key[len(LAYOUT) :]] = value
+            self.layouts.add(key[len(LAYOUT) :].decode())
+        elif key.startswith(STRING):
+            self.profiles.dictionary.load(int(key[len(STRING) :]), value.decode())
 
     def _place(self, keys: list[str], block: bytes) -> None:
         profiles = self.profiles

@@ -166,3 +166,8 @@ def row_fields(storages: Mapping[Storage, set[int]]) -> tuple[Field, ...]:
     for storage, windows in storages.items():
         fields += fields_of(storage, windows)
     return tuple(fields)
+
+
+def holds_codes(field: str) -> bool:
+    """Whether a row's field of that name holds codes of its partition's dictionary."""
+    return field.startswith(("slots", "last:")) and field.endswith(":code")

@@ -72,6 +72,11 @@ def list_field(tag: str) -> Field:
     return Field(f"list:{tag}", "<u2", (LIST_CAPACITY,))
 
 
+def holds_codes(field: str) -> bool:
+    """Whether a row's field of that name holds codes of its partition's dictionary."""
+    return field.startswith("list:")
+
+
 def seconds(now: int) -> int:
     """Epoch milliseconds as the seconds of a change: rounded up, so that no hold is cut short."""
     return -(-now // 1_000)
