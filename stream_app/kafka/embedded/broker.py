@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from stream_app.kafka.embedded import probe, process
-from stream_app.kafka.embedded.config import HOST, Layout, default_data_dir, write_config
+from stream_app.kafka.embedded.config import (
+    HOST,
+    Layout,
+    More,
+    Seat,
+    default_data_dir,
+    write_config,
+)
 from stream_app.kafka.embedded.errors import BrokerError, why_it_died
 from stream_app.kafka.embedded.guard import Guard
 from stream_app.kafka.embedded.prepare import (
@@ -35,7 +44,10 @@ class EmbeddedKafka:
     a broker that already runs on that folder, else 9092; 0 means any free port. A broker that
     runs already is used as it is and left running (`owned` is False). `heap` is the JVM's
     greatest heap. With `bound` the broker dies with this process, however that ends. `guard` adds
-    listeners with TLS and logins, and rights.
+    listeners with TLS and logins, and rights; `fronts` plain ones by name, each with the port that
+    clients are told instead of its own: of a proxy, which finds the broker by `servers_of`.
+    `seat` is its place in a cluster (see `cluster`), `settings` go to server.properties, `java`
+    to the JVM.
     `say` gets lines of progress. `start` raises BrokerError with what to do.
     """
 
@@ -47,6 +59,10 @@ class EmbeddedKafka:
         heap: str = DEFAULT_HEAP,
         bound: bool = True,
         guard: Guard | None = None,
+        fronts: Mapping[str, int] | None = None,
+        seat: Seat | None = None,
+        settings: Mapping[str, str] | None = None,
+        java: Sequence[str] = (),
         say: Say = lambda line: None,
     ) -> None:
         self.data_dir = (data_dir or default_data_dir()).expanduser().resolve()
@@ -55,6 +71,10 @@ class EmbeddedKafka:
         self._heap = heap
         self._bound = bound
         self._guard = guard or Guard(())
+        self._fronts = fronts or {}
+        self._seat = seat
+        self._settings = settings or {}
+        self._java = java
         self._ports: dict[str, int] = {}
         self._say = say
         self._layout = Layout(self.data_dir)
@@ -85,7 +105,7 @@ class EmbeddedKafka:
         return self._known().bootstrap_servers
 
     def servers_of(self, listener: str) -> str:
-        """The address of one of the guard's listeners."""
+        """The address of one of the listeners of guard or fronts."""
         self._known()
         return f"{HOST}:{self._ports[listener]}"
 
@@ -177,16 +197,14 @@ class EmbeddedKafka:
         if port and not probe.is_free(port):
             raise BrokerError(port_taken(port))
         port = port or probe.free_port()
-        for listener in self._guard.listeners:
-            self._ports.setdefault(listener.name, probe.free_port())
-        more = self._guard.more(self._ports) if self._guard.listeners else None
-        write_config(self._layout, port, probe.free_port(), more)
+        write_config(self._layout, port, probe.free_port(), self._more(), self._seat)
         for old in (self._layout.log, self._layout.output):
             old.unlink(missing_ok=True)
         if not self._layout.formatted:
-            format_folder(runtime, self._layout, self._say, self._guard.scram())
+            cluster = self._seat.cluster if self._seat else None
+            format_folder(runtime, self._layout, self._say, self._guard.scram(), cluster)
         self._say(f"starting Apache Kafka on {HOST}:{port}")
-        command = java_command(runtime, self._layout, self._heap, "kafka.Kafka")
+        command = java_command(runtime, self._layout, self._heap, "kafka.Kafka", self._java)
         self._child = process.launch(
             command, self._layout.output, {"CLASSPATH": runtime.classpath}, bound=self._bound
         )
@@ -198,6 +216,13 @@ class EmbeddedKafka:
         except BaseException:
             self.stop()
             raise
+
+    def _more(self) -> More:
+        for name in (*(listener.name for listener in self._guard.listeners), *self._fronts):
+            self._ports.setdefault(name, probe.lasting_ports(1)[0])
+        more = self._guard.more(self._ports) if self._guard.listeners else More()
+        more = replace(more, settings=dict(more.settings) | dict(self._settings))
+        return more.behind(self._fronts, self._ports)
 
     def _await_ready(self) -> None:
         running, deadline = self._known(), time.monotonic() + START_SECONDS

@@ -1,11 +1,11 @@
-"""The embedded broker's settings: one node, small, quick to start, reachable from here only."""
+"""The embedded broker's settings: small, quick to start, reachable from here only."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -14,7 +14,6 @@ NODE = 1
 # Broker settings that do not depend on where it runs.
 FIXED: dict[str, str] = {
     "process.roles": "broker,controller",
-    "node.id": str(NODE),
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     # A forgotten topic must be an error here as it is in a real cluster.
@@ -51,6 +50,8 @@ JVM = (
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",
 )
+#: Halves the work of a start, by compiling less well: for what does not run long.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1"
 
 _LOG4J = """<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="ERROR" shutdownHook="disable">
@@ -133,28 +134,71 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Seat:
+    """A broker's place in a cluster: its number, the cluster's id, and where each one's controller
+    listens, by number. Every broker is a controller too.
+    """
+
+    node: int
+    cluster: str
+    controllers: Mapping[int, int]
+
+
+@dataclass(frozen=True)
 class More:
-    """What a broker has beside the common: addresses of listeners, their protocols, settings."""
+    """What a broker has beside the common: addresses of listeners, their protocols, settings.
+
+    `advertised` are the addresses that clients are told, where they are not those listened on.
+    """
 
     addresses: Sequence[str] = ()
     protocols: Sequence[str] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    advertised: Sequence[str] | None = None
+
+    def behind(self, fronts: Mapping[str, int], ports: Mapping[str, int]) -> More:
+        """The same with a plain listener for each of `fronts`, which has clients stay with the
+        port given there; it listens on the one in `ports`.
+        """
+        told = self.addresses if self.advertised is None else self.advertised
+        return replace(
+            self,
+            addresses=[*self.addresses, *(f"{name}://{HOST}:{ports[name]}" for name in fronts)],
+            advertised=[*told, *(f"{name}://{HOST}:{front}" for name, front in fronts.items())],
+            protocols=[*self.protocols, *(f"{name}:PLAINTEXT" for name in fronts)],
+        )
 
 
-def write_config(layout: Layout, port: int, controller_port: int, more: More | None = None) -> None:
-    """Write server.properties and the log4j2 file; fresh at every start, as ports may change."""
+def write_config(
+    layout: Layout,
+    port: int,
+    controller_port: int,
+    more: More | None = None,
+    seat: Seat | None = None,
+) -> None:
+    """Write server.properties and the log4j2 file; fresh at every start, as ports may change.
+
+    Without a seat it is a cluster of its own, with its controller on `controller_port`.
+    """
     more = more or More()
-    ways_in = [f"PLAINTEXT://{HOST}:{port}", *more.addresses]
+    node, controllers = (seat.node, seat.controllers) if seat else (NODE, {NODE: controller_port})
+    own = f"PLAINTEXT://{HOST}:{port}"
+    told = more.addresses if more.advertised is None else more.advertised
     settings = (
         FIXED
         | dict(more.settings)
         | {
-            "listeners": ",".join([*ways_in, f"CONTROLLER://{HOST}:{controller_port}"]),
-            "advertised.listeners": ",".join(ways_in),
+            "node.id": str(node),
+            "listeners": ",".join(
+                [own, *more.addresses, f"CONTROLLER://{HOST}:{controllers[node]}"]
+            ),
+            "advertised.listeners": ",".join([own, *told]),
             "listener.security.protocol.map": ",".join(
                 ["PLAINTEXT:PLAINTEXT", "CONTROLLER:PLAINTEXT", *more.protocols]
             ),
-            "controller.quorum.voters": f"{NODE}@{HOST}:{controller_port}",
+            "controller.quorum.voters": ",".join(
+                f"{number}@{HOST}:{at}" for number, at in controllers.items()
+            ),
             "log.dirs": str(layout.logs),
         }
     )

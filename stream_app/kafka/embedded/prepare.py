@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from stream_app.kafka.embedded import probe
-from stream_app.kafka.embedded.config import HOST, Layout, jvm_arguments
+from stream_app.kafka.embedded.config import HOST, SHORT_LIVED, Layout, jvm_arguments
 from stream_app.kafka.embedded.errors import OWN_CLUSTER, BrokerError
 from stream_app.kafka.embedded.runtime import Runtime, Say
 
@@ -21,19 +21,29 @@ FORMAT_SECONDS = 90.0
 NEEDED_BYTES = 200 * 2**20
 
 
-def java_command(runtime: Runtime, layout: Layout, heap: str, main: str) -> list[str]:
-    return [str(runtime.java), *jvm_arguments(layout, heap), main, str(layout.properties)]
+def java_command(
+    runtime: Runtime, layout: Layout, heap: str, main: str, java: Sequence[str] = ()
+) -> list[str]:
+    return [str(runtime.java), *jvm_arguments(layout, heap), *java, main, str(layout.properties)]
 
 
 def format_folder(
-    runtime: Runtime, layout: Layout, say: Say, arguments: Sequence[str] = ()
+    runtime: Runtime,
+    layout: Layout,
+    say: Say,
+    arguments: Sequence[str] = (),
+    cluster: str | None = None,
 ) -> None:
-    """Make the folder a cluster's; `arguments` go to Kafka's tool beside the usual ones."""
+    """Make the folder a cluster's; `arguments` go to Kafka's tool beside the usual ones.
+
+    Without the id of a `cluster` it is a new one.
+    """
     say(f"preparing the data folder {layout.root}")
-    cluster = new_cluster_id(lambda: uuid.uuid4().bytes)
+    cluster = cluster or new_cluster_id()
     command = [
         str(runtime.java),
         *jvm_arguments(layout, "128m"),
+        SHORT_LIVED,
         "kafka.tools.StorageTool",
         *("format", "--cluster-id", cluster, "--config", str(layout.properties)),
         *arguments,
@@ -52,7 +62,7 @@ def format_folder(
         raise BrokerError(f"the data folder {layout.root} could not be prepared: {complaint[:400]}")
 
 
-def new_cluster_id(draw: Callable[[], bytes]) -> str:
+def new_cluster_id(draw: Callable[[], bytes] = lambda: uuid.uuid4().bytes) -> str:
     """A cluster's id from 16 random bytes; one that begins with a hyphen reads as an option."""
     while True:
         found = urlsafe_b64encode(draw()).decode().rstrip("=")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
+from typing import Final
 
 from stream_app.kafka.embedded.config import HOST
+
+_LASTING: Final = range(15_000, 32_000)
 
 
 def free_port() -> int:
@@ -17,6 +22,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def lasting_ports(count: int) -> list[int]:
+    """Different ports that were free a moment ago and stay so while their owner is away.
+
+    They lie below what systems give to connections that ask for any port: there, somebody's
+    connection may take the port of a broker that is to come back.
+    """
+    free = (port for port in random.SystemRandom().sample(_LASTING, len(_LASTING)) if is_free(port))
+    return list(islice(free, count))
 
 
 def is_free(port: int) -> bool:
