@@ -96,7 +96,7 @@ def batch(rng: np.random.Generator, user: NDArray[np.intp], now: int) -> EventBa
         at=now - rng.integers(0, STEP_MS, n),
         utc_offset=np.full(n, NO_OFFSET),
         id_hash=rng.integers(0, 1 << 32, n).astype(np.uint32),
-        offset=np.arange(n),
+        position=np.arange(n),
         user=["u"] * n,
         event_id=["e"] * n,
         numbers=numbers,

@@ -24,7 +24,6 @@ KEPT_BYTES: Final = 65_536
 class _Record(NamedTuple):
     value: bytes
     timestamp: int
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +112,17 @@ class Checker:
             if line and not line.isspace():
                 topic = topic_of(line)
                 positions[topic].append(position)
-                records[topic].append(_Record(line, now, position))
+                records[topic].append(_Record(line, now))
         decoded = self._decoder.decode(records)
         if self._new_currencies(records, decoded.rejected):
             self._decoder = Decoder(replace(self._options, rates=self._rates))
             decoded = self._decoder.decode(records)
         bad = [self._bad(chunk, positions[r.topic][r.position], r) for r in decoded.rejected]
-        source = decoded.batch.offset
+        topic_of_event = decoded.batch.topic.tolist()
+        events = zip(topic_of_event, decoded.batch.position.tolist(), strict=True)
+        source = np.array([positions[topic][at] for topic, at in events], np.int64)
         order = np.argsort(source)
         at_line = order.tolist()
-        topic_of_event = decoded.batch.topic.tolist()
         user = decoded.batch.user
         return Checked(
             topic=[topic_of_event[i] for i in at_line],

@@ -92,7 +92,8 @@ class EventBatch:
     """n accepted events: first all clicks, then all purchases, each in log order.
 
     `at` is event time in epoch milliseconds; `utc_offset` minutes east of UTC or NO_OFFSET;
-    `id_hash` the CRC-32 of the event id; `offset` the source record's offset in its topic.
+    `id_hash` the CRC-32 of the event id; `position` the index of the event's record among those
+    given of its topic.
     """
 
     topic: NDArray[np.uint8]
@@ -100,7 +101,7 @@ class EventBatch:
     at: NDArray[np.int64]
     utc_offset: NDArray[np.int16]
     id_hash: NDArray[np.uint32]
-    offset: NDArray[np.int64]
+    position: NDArray[np.int64]
     user: list[str]
     event_id: list[str]
     numbers: dict[str, NDArray[np.int64]] = field(default_factory=dict)
@@ -119,7 +120,7 @@ class EventBatch:
             at=self.at[chosen],
             utc_offset=self.utc_offset[chosen],
             id_hash=self.id_hash[chosen],
-            offset=self.offset[chosen],
+            position=self.position[chosen],
             user=[self.user[i] for i in chosen],
             event_id=[self.event_id[i] for i in chosen],
             numbers={name: column[chosen] for name, column in self.numbers.items()},

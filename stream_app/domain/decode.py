@@ -45,8 +45,6 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def timestamp(self) -> int: ...
-    @property
-    def offset(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +91,15 @@ class Decoder:
         purchases, at_purchases = self._parse(PURCHASES, records[PURCHASES], refused)
         sources = _at(records[CLICKS], at_clicks) + _at(records[PURCHASES], at_purchases)
         faults: dict[int, Fault] = {}
-        judged = self._judge(clicks + purchases, len(clicks), sources, faults)
+        places = at_clicks + at_purchases
+        judged = self._judge(clicks + purchases, len(clicks), sources, places, faults)
         if faults:
-            places = [(CLICKS, p) for p in at_clicks] + [(PURCHASES, p) for p in at_purchases]
-            refused.update((places[i], fault) for i, fault in faults.items())
+            topics = [CLICKS] * len(at_clicks) + [PURCHASES] * len(at_purchases)
+            refused.update(((topics[i], places[i]), fault) for i, fault in faults.items())
             mask = np.ones(len(places), np.bool_)
             mask[list(faults)] = False
             judged = judged.keep(mask)
-        rejected = [Rejected(*place, *refused[place]) for place in sorted(refused)]
+        rejected = [Rejected(*at, *refused[at]) for at in sorted(refused)]
         return Decoded(self._batch(judged), rejected)
 
     def _parse(
@@ -134,11 +133,11 @@ class Decoder:
         events: list[Click | Purchase],
         clicks: int,
         records: Sequence[Record],
+        positions: Sequence[int],
         faults: dict[int, Fault],
     ) -> Judged:
         values = [record.value or b"" for record in records]
-        offsets = [record.offset for record in records]
-        judged = judge(events, clicks, values, offsets, self._money, faults)
+        judged = judge(events, clicks, values, positions, self._money, faults)
         recorded = np.array([record.timestamp for record in records], np.int64)
         judge_age(judged.at, recorded, self._options.future_ms, self._options.retention_ms, faults)
         return judged
@@ -155,7 +154,7 @@ class Decoder:
             at=judged.at,
             utc_offset=judged.utc_offset,
             id_hash=hashes(ids, len(ids)),
-            offset=judged.offset,
+            position=judged.position,
             user=[event.user_id for event in events],
             event_id=ids,
             numbers=judged.numbers,

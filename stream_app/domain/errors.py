@@ -54,6 +54,19 @@ class Rejected:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """A sound record of a user who belongs to `partition`, not to where it was read.
+
+    `topic` and `position` as in Rejected.
+    """
+
+    topic: int
+    position: int
+    user: str
+    partition: int
+
+
 def nearest(name: str, allowed: Iterable[str], limit: int = 12) -> str:
     """What to say was expected in place of `name`: the closest name, or else a list of them."""
     names = sorted(allowed)

@@ -35,7 +35,7 @@ class Judged:
     clicks: int
     at: NDArray[np.int64]
     utc_offset: NDArray[np.int16]
-    offset: NDArray[np.int64]
+    position: NDArray[np.int64]
     numbers: Numbers
     owner: NDArray[np.int32]
     line_numbers: Numbers
@@ -49,7 +49,7 @@ class Judged:
             int(np.count_nonzero(mask[: self.clicks])),
             self.at[mask],
             self.utc_offset[mask],
-            self.offset[mask],
+            self.position[mask],
             {name: column[mask] for name, column in self.numbers.items()},
             renumbered[self.owner[lines]],
             {name: column[lines] for name, column in self.line_numbers.items()},
@@ -65,14 +65,15 @@ def judge(
     events: Events,
     clicks: int,
     values: Sequence[bytes],
-    offsets: Sequence[int],
+    positions: Sequence[int],
     money: Money,
     faults: dict[int, Fault],
 ) -> Judged:
     """Columns of all events, the first `clicks` of which are clicks, the others purchases.
 
-    `values` and `offsets` are those of the events' records. `faults` gets the first fault of each
-    event that has one; columns of faulty events are void.
+    `values` are those of the events' records, and `positions` the records' among those of their
+    topic. `faults` gets the first fault of each event that has one; columns of faulty events are
+    void.
     """
     n = len(events)
     at, utc_offset = _times(events, faults)
@@ -93,8 +94,8 @@ def judge(
         owner += np.int32(clicks)
         for i, fault in found.items():
             faults.setdefault(clicks + i, fault)
-    offset = np.array(offsets, np.int64)
-    return Judged(events, clicks, at, utc_offset, offset, numbers, owner, lines)
+    position = np.array(positions, np.int64)
+    return Judged(events, clicks, at, utc_offset, position, numbers, owner, lines)
 
 
 def judge_age(

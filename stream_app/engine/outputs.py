@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +73,12 @@ def publish(
     rows: NDArray[np.void],
     index: NDArray[np.intp],
     batch: EventBatch,
+    records: Sequence[Sequence[Any]],
     emitted_at: int,
 ) -> Outputs:
     """Decide the tags of `rows` (m,) at partition time and write `due`; return what changed.
 
+    `records` are those of the events, by topic: causes name where they lie.
     The result looks at `rows` itself: they must not be written to any more.
     """
     program, now = profiles.program, profiles.time
@@ -93,7 +95,7 @@ def publish(
     block = rows.view(np.uint8).data
     if not decisions.changes:
         return Outputs(users=users, block=block)
-    causes = _causes(profiles.number, len(rows), index, batch)
+    causes = _causes(profiles.number, len(rows), index, batch, records)
     chain = _Chain(users, rows, causes, now, emitted_at)
     changes = [chain.follow(decision) for decision in decisions.changes]
     changed = chain.close(rows)
@@ -162,9 +164,16 @@ def _source(kind: SourceKind, name: str, revision: str, label: str | None) -> So
 
 
 def _causes(
-    number: int, m: int, index: NDArray[np.intp], batch: EventBatch
+    number: int,
+    m: int,
+    index: NDArray[np.intp],
+    batch: EventBatch,
+    records: Sequence[Sequence[Any]],
 ) -> Callable[[int], Cause | None]:
-    """Return what gives each of m rows its latest event by event time, None where it has none."""
+    """Return what gives each of m rows its latest event by event time, None where it has none.
+
+    A record that knows no partition, such as a file's line, is of partition `number`.
+    """
     latest = np.full(m, -1, dtype=np.intp)
     order = np.argsort(batch.at, kind="stable")
     latest[index[order]] = order
@@ -175,8 +184,14 @@ def _causes(
         event = events[i]
         if event < 0:
             return None
-        topic, offset = TOPICS[batch.topic[event]], int(batch.offset[event])
-        return Cause(topic=topic, partition=number, offset=offset, event_id=batch.event_id[event])
+        topic = int(batch.topic[event])
+        record = records[topic][int(batch.position[event])]
+        return Cause(
+            topic=TOPICS[topic],
+            partition=getattr(record, "partition", number),
+            offset=record.offset,
+            event_id=batch.event_id[event],
+        )
 
     return cause
 

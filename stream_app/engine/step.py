@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.batch import TOPICS, EventBatch
-from stream_app.domain.errors import Reason, Rejected
+from stream_app.domain.errors import Misplaced, Reason, Rejected
 from stream_app.engine.outputs import KeyValue, Outputs, publish
 from stream_app.engine.profiles import Profiles
 
@@ -33,10 +33,12 @@ class Record(Protocol):
 class Step:
     """What a round did. Nothing of it counts until its transaction is committed.
 
-    `training` are the records of day ends, in order; see `sampling`.
+    `training` are the records of day ends, in order; see `sampling`. `misplaced` are those that
+    were asked for.
     """
 
     rejected: list[Rejected] = field(default_factory=list)
+    misplaced: list[Misplaced] = field(default_factory=list)
     events: tuple[int, ...] = (0,) * len(TOPICS)
     duplicates: tuple[int, ...] = (0,) * len(TOPICS)
     outputs: Outputs = field(default_factory=Outputs)
@@ -53,17 +55,22 @@ def step(
     floor: int = 0,
     emitted_at: int = 0,
     due_limit: int = DUE_LIMIT,
+    route: bool = False,
 ) -> Step:
     """Fold `records` (clicks, purchases; each in log order) into `profiles` and decide tags.
 
     `floor` raises partition time (wall clock, ms) beyond what the events say. Rows whose `due` has
     come are decided in the same round, at most `due_limit` of them. Where users are sampled at the
     ends of days, what comes after such an end is folded after the sample was taken. `profiles` is
-    changed in place: a caller that cannot commit the result must discard it.
+    changed in place: a caller that cannot commit the result must discard it. Events of users of
+    other partitions are refused; with `route` they are `misplaced` instead.
     """
     decoded = profiles.program.decoder.decode(records)
-    batch, slots, misrouted = _place(profiles, decoded.batch, records)
-    result = Step(rejected=decoded.rejected + misrouted)
+    batch, slots, misplaced = _place(profiles, decoded.batch)
+    result = Step(decoded.rejected, misplaced)
+    if misplaced and not route:
+        result.rejected += [misrouted(profiles, one) for one in misplaced]
+        result.misplaced = []
     time = max(profiles.time, floor, int(batch.at.max(initial=0)))
     sampler = profiles.program.sampler
     if sampler is not None:
@@ -71,12 +78,13 @@ def step(
             before = _until(batch, end)
             if before.any():
                 sampler.see(profiles, batch.at[before])
-                _fold(profiles, batch.select(before), slots[before], result, emitted_at, 0)
+                earlier = batch.select(before)
+                _fold(profiles, earlier, slots[before], records, result, emitted_at, 0)
                 batch, slots = batch.select(~before), slots[~before]
             result.training += sampler.sample(profiles, end)
         sampler.see(profiles, batch.at)
     profiles.time = time
-    _fold(profiles, batch, slots, result, emitted_at, due_limit)
+    _fold(profiles, batch, slots, records, result, emitted_at, due_limit)
     result.strings = profiles.dictionary.take_added()
     return result
 
@@ -97,6 +105,7 @@ def _fold(
     profiles: Profiles,
     batch: EventBatch,
     slots: NDArray[np.intp],
+    records: Sequence[Sequence[Record]],
     result: Step,
     emitted_at: int,
     due_limit: int,
@@ -109,7 +118,7 @@ def _fold(
         return
     rows = profiles.gather(touched)
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
-    outputs = publish(profiles, touched, rows, index, batch, emitted_at)
+    outputs = publish(profiles, touched, rows, index, batch, records, emitted_at)
     profiles.scatter(touched, rows)
     result.outputs = result.outputs.then(outputs)
     result.events = _add(result.events, batch.topic)
@@ -124,52 +133,49 @@ def _add(counts: tuple[int, ...], topics: NDArray[np.uint8]) -> tuple[int, ...]:
 
 
 def _place(
-    profiles: Profiles, batch: EventBatch, records: Sequence[Sequence[Record]]
-) -> tuple[EventBatch, NDArray[np.intp], list[Rejected]]:
-    """Find the row of every event and make rows for new users, whose partition is checked."""
+    profiles: Profiles, batch: EventBatch
+) -> tuple[EventBatch, NDArray[np.intp], list[Misplaced]]:
+    """Find the row of every event and make rows for new users, whose partition is checked.
+
+    Users of other partitions never get a row, so what is placed well costs no check.
+    """
     find = profiles.slots.get
     found = [find(user, -1) for user in batch.user]
     slots = np.array(found, dtype=np.intp)
     if -1 not in found:
         return batch, slots, []
-    unknown = np.flatnonzero(slots < 0)
-    users = list(dict.fromkeys(batch.user[i] for i in unknown))
-    program = profiles.program
-    right = {
-        user: program.partitioner(user.encode(), profiles.partitions) == profiles.number
-        for user in users
+    unknown = np.flatnonzero(slots < 0).tolist()
+    place, partitions, number = profiles.program.partitioner, profiles.partitions, profiles.number
+    places = {
+        user: place(user.encode(), partitions)
+        for user in dict.fromkeys(batch.user[i] for i in unknown)
     }
-    profiles.add([user for user in users if right[user]])
+    profiles.add([user for user, at in places.items() if at == number])
     slots[unknown] = [find(batch.user[i], -1) for i in unknown]
     keep = slots >= 0
     if keep.all():
         return batch, slots, []
-    rejected = _misrouted(profiles, batch, np.flatnonzero(~keep), records)
-    return batch.select(keep), slots[keep], rejected
-
-
-def _misrouted(
-    profiles: Profiles,
-    batch: EventBatch,
-    events: NDArray[np.intp],
-    records: Sequence[Sequence[Record]],
-) -> list[Rejected]:
-    positions = [{record.offset: i for i, record in enumerate(log)} for log in records]
-    partitioner, partitions = profiles.program.shop.partitioner, profiles.partitions
-    place = profiles.program.partitioner
-    return [
-        Rejected(
-            topic=int(batch.topic[i]),
-            position=positions[batch.topic[i]][int(batch.offset[i])],
-            reason=Reason.MISROUTED,
-            detail=(
-                f"user {batch.user[i]!r} is on partition {profiles.number}, {partitioner} puts it "
-                f"on {place(batch.user[i].encode(), partitions)} of {partitions}: key the records "
-                f"by user id, or declare the producers' `partitioner` in the catalogue"
-            ),
-        )
-        for i in events
+    elsewhere = np.flatnonzero(~keep).tolist()
+    topics, positions = batch.topic.tolist(), batch.position.tolist()
+    misplaced = [
+        Misplaced(topics[i], positions[i], batch.user[i], places[batch.user[i]]) for i in elsewhere
     ]
+    return batch.select(keep), slots[keep], misplaced
+
+
+def misrouted(profiles: Profiles, misplaced: Misplaced) -> Rejected:
+    """Return the refusal of an event whose user belongs to another partition."""
+    partitioner, partitions = profiles.program.shop.partitioner, profiles.partitions
+    return Rejected(
+        topic=misplaced.topic,
+        position=misplaced.position,
+        reason=Reason.MISROUTED,
+        detail=(
+            f"user {misplaced.user!r} is on partition {profiles.number}, {partitioner} puts it "
+            f"on {misplaced.partition} of {partitions}: key the records by user id, or declare "
+            f"the producers' `partitioner` in the catalogue"
+        ),
+    )
 
 
 def _touched(

@@ -36,7 +36,6 @@ class Unfit(NamedTuple):
 class _Record(NamedTuple):
     value: bytes
     timestamp: int
-    offset: int = 0
 
 
 @dataclass(frozen=True)

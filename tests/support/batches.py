@@ -36,7 +36,7 @@ def batch_of(events: Sequence[Event]) -> EventBatch:
         at=np.array([e["at"] for e in ordered], np.int64),
         utc_offset=np.array([e.get("utc_offset", NO_OFFSET) for e in ordered], np.int16),
         id_hash=np.array([crc32(e["id"].encode()) for e in ordered], np.uint32),
-        offset=np.arange(len(ordered), dtype=np.int64),
+        position=np.arange(len(ordered), dtype=np.int64),
         user=[e["user"] for e in ordered],
         event_id=[e["id"] for e in ordered],
         numbers={

@@ -85,7 +85,7 @@ class TestColumns:
         assert batch.user == ["u", "v", "u"]
         assert batch.topic.tolist() == [0, 0, 1]
         assert [EVENT_TYPES[code] for code in batch.type] == ["view_item", "login", "refund"]
-        assert batch.offset.tolist() == [100, 101, 100]
+        assert batch.position.tolist() == [0, 1, 0]
         assert batch.id_hash.tolist() == [crc32(b"a"), crc32(b"b"), crc32(b"c")]
 
     @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ class TestColumns:
         lost = purchase(event_id="x", items=[{"item_id": "lost"}], currency="GBP")
         decoded = decode([], [lost, purchase(items=[{"item_id": "a"}]), lost])
         assert [r.position for r in decoded.rejected] == [0, 2]
-        assert decoded.batch.offset.tolist() == [101]
+        assert decoded.batch.position.tolist() == [1]
         assert decoded.batch.lines is not None
         assert decoded.batch.lines.event.tolist() == [0]
         assert decoded.batch.lines.item_id.values == ["a"]
@@ -364,7 +364,7 @@ def rows(decoded: Decoded) -> list[tuple[Any, ...]]:
 
 def check_shape(batch: EventBatch) -> None:
     n = len(batch)
-    columns = [batch.topic, batch.type, batch.at, batch.utc_offset, batch.id_hash, batch.offset]
+    columns = [batch.topic, batch.type, batch.at, batch.utc_offset, batch.id_hash, batch.position]
     columns += [*batch.numbers.values(), *(column.codes for column in batch.strings.values())]
     assert {len(column) for column in columns} == {n}
     assert len(batch.event_id) == n
