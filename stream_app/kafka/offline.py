@@ -1,0 +1,197 @@
+"""What commands share that change an application's state while nobody is at work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import msgspec
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import IllegalOperation, KafkaError
+
+from stream_app.domain.batch import TOPICS
+from stream_app.engine.changelog import Meta, encode_meta
+from stream_app.engine.held import Held
+from stream_app.kafka.bounds import check_bounds
+from stream_app.kafka.closing import close_within
+from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.doctor.look import administration, groups
+from stream_app.kafka.errors import Fatal
+from stream_app.kafka.rights import failed
+from stream_app.kafka.standing import metas
+from stream_app.kafka.writer import MAX_BATCH_BYTES, Outgoing, TransactionWriter
+from stream_app.settings import Settings
+
+_CLOSE_S: Final = 5.0
+
+#: Told of each step: what was done, and to what.
+Say = Callable[[str, str], None]
+#: Records to write, by partition.
+Outputs = Mapping[TopicPartition, Collection[Outgoing]]
+
+
+class OfflineError(Exception):
+    """The state cannot be changed now; the message says why, and what is to be done."""
+
+
+class Lag(NamedTuple):
+    """Events of an input that nobody has read yet."""
+
+    part: TopicPartition
+    events: int
+
+
+async def refuse_members(settings: Settings) -> None:
+    """Raises OfflineError while a worker is a member of the group."""
+    async with administration(settings) as admin:
+        found = (await groups(admin, [settings.app_id]))[settings.app_id]
+    if found.refused:
+        raise OfflineError(
+            f"this user may not look at group {found.name}, so whether a worker runs is not known"
+        )
+    if found.hosts:
+        raise OfflineError(
+            f"{len(found.hosts)} worker(s) of group {found.name} are at work on "
+            f"{', '.join(found.hosts)}: stop them first. One that was killed counts until "
+            "STREAM_APP_SESSION_TIMEOUT_S is over"
+        )
+
+
+async def held(reader: Committed, topic: str, number: int) -> Held:
+    """All that partition `number` of the changelog holds."""
+    found, part = Held(number), TopicPartition(topic, number)
+    async for records in reader.read(await reader.firsts([part])):
+        found.add((record.key, record.value) for record in records)
+    return found
+
+
+async def unread(reader: Committed, settings: Settings, metas: Mapping[int, Meta]) -> list[Lag]:
+    """What each input has beyond the state; a Refusal where retention has deleted some of it."""
+    inputs = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
+    starts = {
+        TopicPartition(inputs[name], number): offset
+        for number, meta in metas.items()
+        for name, offset in meta.next.items()
+    }
+    firsts, ends = await reader.firsts(starts), await reader.ends(starts)
+    for part, start in starts.items():
+        check_bounds(part, start, firsts[part], ends[part])
+    counts = dict.fromkeys(starts, 0)
+    # Markers of transactions take offsets too: only records count.
+    async for records in reader.read(starts, ends):
+        for record in records:
+            counts[TopicPartition(record.topic, record.partition)] += 1
+    return [Lag(part, count) for part, count in sorted(counts.items()) if count]
+
+
+async def begin(settings: Settings, command: str, partitions: int) -> dict[int, Meta]:
+    """Have workers refuse to start until `command` has ended, and end those that still live.
+
+    Each partition's `\\0meta` is written under its own transactional id: who held it before is
+    fenced, and who takes it afterwards reads that the state is half changed. An empty command lets
+    workers start again. Returns what the last commit of each of all `partitions` said.
+    """
+    inputs = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
+    found = {}
+    options = settings.client_options()
+    async with committed(options, settings.request_timeout_s) as reader:
+        for number in range(partitions):
+            writer = TransactionWriter(
+                options,
+                f"{settings.app_id}-{number}",
+                number,
+                timeout_s=settings.transaction_timeout_s,
+                compression=settings.codec,
+            )
+            try:
+                await writer.open(settings.request_timeout_s)
+                # Only now can nobody else commit any more.
+                meta = await _last_meta(reader, settings.changelog_topic, inputs, number)
+                busy = msgspec.structs.replace(meta, busy=command, partitions=partitions)
+                records = [Outgoing(*encode_meta(busy))]
+                await writer.write(writer.pack({settings.changelog_topic: records}))
+            finally:
+                await writer.close(_CLOSE_S)
+            found[number] = meta
+    return found
+
+
+async def _last_meta(
+    reader: Committed, changelog: str, inputs: Mapping[str, str], number: int
+) -> Meta:
+    """The last `\\0meta`; where there was no event yet, one that begins where the inputs do."""
+    at = TopicPartition(changelog, number)
+    meta, _ = (await metas(reader, [at]))[at]
+    if meta is not None:
+        return meta
+    parts = {name: TopicPartition(topic, number) for name, topic in inputs.items()}
+    firsts = await reader.firsts(parts.values())
+    following = {name: firsts[part] for name, part in parts.items()}
+    return Meta(next=following, time=0, layout="", strings=0)
+
+
+class Transactions:
+    """Writes to any partitions, one transaction a call; any failure raises Fatal."""
+
+    def __init__(self, producer: AIOKafkaProducer, timeout_s: float) -> None:
+        self._producer = producer
+        self._timeout_s = timeout_s
+
+    async def write(self, outputs: Outputs, before_commit: Callable[[], None]) -> None:
+        """Write all or nothing."""
+        try:
+            async with asyncio.timeout(self._timeout_s), self._producer.transaction():
+                sent: list[asyncio.Future[object]] = []
+                for part, records in outputs.items():
+                    sent += await self._send(part, records)
+                # aiokafka would commit although a batch failed.
+                await asyncio.gather(*sent)
+                before_commit()
+        except TimeoutError as error:
+            raise Fatal(f"a transaction took over {self._timeout_s:.0f} s") from error
+        except (KafkaError, IllegalOperation) as error:
+            raise failed("a transaction failed and was not committed", error) from error
+
+    async def _send(
+        self, part: TopicPartition, records: Iterable[Outgoing]
+    ) -> list[asyncio.Future[object]]:
+        sent, batch = [], self._producer.create_batch()
+        for key, value, headers in records:
+            while batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+                sent.append(await self._flush(part, batch))
+                batch = self._producer.create_batch()
+        if batch.record_count():
+            sent.append(await self._flush(part, batch))
+        return sent
+
+    async def _flush(self, part: TopicPartition, batch: object) -> asyncio.Future[object]:
+        future: asyncio.Future[object] = await self._producer.send_batch(
+            batch, part.topic, partition=part.partition
+        )
+        return future
+
+
+@asynccontextmanager
+async def transactions(settings: Settings) -> AsyncIterator[Transactions]:
+    """The one who changes the state: whoever began before is fenced, its transaction undone."""
+    producer = AIOKafkaProducer(
+        **settings.client_options(),
+        transactional_id=f"{settings.app_id}-offline",
+        transaction_timeout_ms=int(settings.transaction_timeout_s * 1000),
+        compression_type=settings.codec,
+        max_batch_size=MAX_BATCH_BYTES // 4,
+        max_request_size=2 * MAX_BATCH_BYTES,
+        linger_ms=0,
+    )
+    try:
+        async with asyncio.timeout(settings.request_timeout_s):
+            await producer.start()
+        yield Transactions(producer, settings.transaction_timeout_s)
+    except TimeoutError as error:
+        raise Fatal(f"no epoch for writing within {settings.request_timeout_s:.0f} s") from error
+    except KafkaError as error:
+        raise failed("writing cannot begin", error) from error
+    finally:
+        await close_within(producer.stop(), _CLOSE_S)

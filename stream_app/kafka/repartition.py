@@ -1,0 +1,178 @@
+"""More partitions for an application that has state: see docs/adr/0016-repartition.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from aiokafka import TopicPartition
+
+from stream_app.engine.changelog import Meta
+from stream_app.kafka.committed import committed
+from stream_app.kafka.doctor.look import administration
+from stream_app.kafka.moving import AT_ONCE, Mover, Place, Sum
+from stream_app.kafka.offline import (
+    Lag,
+    OfflineError,
+    Say,
+    begin,
+    refuse_members,
+    transactions,
+    unread,
+)
+from stream_app.kafka.standing import metas
+from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of, topic_specs
+from stream_app.kafka.topics.grow import grow
+from stream_app.settings import Settings
+
+_LISTED = 6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How things stand: `topics` are their partitions now, `lag` what nobody has read yet.
+
+    The state is spread over `before` partitions and shall be over `after`; `begun` says that this
+    was broken off.
+    """
+
+    before: int
+    after: int
+    topics: Mapping[str, int]
+    lag: Sequence[Lag]
+    begun: bool
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.before == self.after and not self.begun
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it: `users` by partition; `late` events came to old partitions meanwhile."""
+
+    before: Sum
+    after: Sum
+    users: Sequence[int]
+    late: Sequence[Lag]
+
+
+def command_line(to: int) -> str:
+    """The command as workers name it while it has not ended."""
+    return f"stream-app repartition --to {to} --apply"
+
+
+async def look(settings: Settings, to: int) -> Plan:
+    """What there is. Raises OfflineError where it cannot be done, with what can be."""
+    topics = await _topics(settings)
+    changelog = settings.changelog_topic
+    parts = [TopicPartition(changelog, n) for n in range(topics[changelog])]
+    async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
+        found = {
+            part.partition: meta
+            for part, (meta, _) in (await metas(reader, parts)).items()
+            if meta is not None
+        }
+        begun = _begun(found, to)
+        # As the state says itself, else as many as there are.
+        told = max((meta.partitions for meta in found.values()), default=0)
+        before = told or topics[changelog]
+        _check_count(before, to)
+        lag = [] if begun else await unread(reader, settings, found)
+    return Plan(before, to, topics, lag, begun)
+
+
+async def _topics(settings: Settings) -> dict[str, int]:
+    """The partitions of all topics that have equally many."""
+    plan = TopicPlan.of(settings)
+    names = [spec.name for spec in topic_specs(plan) if not spec.single]
+    findings = await ensure_topics(settings.client_options(), plan, create=False)
+    counts = {name: found_of(findings, name) for name in names}
+    missing = [name for name, found in counts.items() if found is None]
+    if missing:
+        raise OfflineError(
+            f"there is no topic {', '.join(missing)}: where there is no state, set "
+            "STREAM_APP_PARTITIONS, and `stream-app topics --apply` makes all topics"
+        )
+    return {name: found.partitions for name, found in counts.items() if found is not None}
+
+
+def _begun(found: Mapping[int, Meta], to: int) -> bool:
+    busy = {meta.busy for meta in found.values()} - {""}
+    others = busy - {command_line(to)}
+    if others:
+        raise OfflineError(f"`{others.pop()}` was broken off: run that again first")
+    return bool(busy)
+
+
+def _check_count(before: int, to: int) -> None:
+    if to < before:
+        raise OfflineError(
+            f"the state is spread over {before} partitions, and Kafka takes none away. To have "
+            f"{to}, begin a new application: another STREAM_APP_APP_ID and other topics, inputs "
+            f"too, with STREAM_APP_PARTITIONS={to}. Copy what the inputs keep into the new ones, "
+            "let producers send there, and switch the consumers over when its lag is 0"
+        )
+
+
+async def repartition(
+    settings: Settings, plan: Plan, place: Place, say: Say, at_once: int = AT_ONCE
+) -> Done:
+    """Do what `plan` says, or go on with it; where the sums differ afterwards, workers wait on.
+
+    Raises OfflineError before anything is moved. When it raises later, or is killed, workers refuse
+    to start until it was run again and has ended.
+    """
+    await refuse_members(settings)
+    if plan.lag:
+        raise OfflineError(lagging(plan.lag))
+    mover = Mover(settings, plan.before, plan.after, plan.topics, place, say, at_once)
+    options, wait_s = settings.client_options(), settings.restore_timeout_s
+    following = await begin(settings, command_line(plan.after), plan.before)
+    say("begun", "workers refuse to start until this has ended")
+    try:
+        async with committed(options, wait_s) as reader:
+            before = await mover.read(reader)
+            # Somebody may have been at work until a moment ago.
+            lag = [] if mover.noted else await unread(reader, settings, following)
+            if lag:
+                raise OfflineError(lagging(lag))
+    except OfflineError:
+        if not mover.noted:
+            await begin(settings, "", plan.before)
+        raise
+    async with transactions(settings) as writer:
+        await mover.note(writer)
+    await _grow(settings, mover)
+    # Clients made now know the new partitions.
+    async with committed(options, wait_s) as reader, transactions(settings) as writer:
+        for number in range(plan.before):
+            await mover.move(reader, writer, number)
+        after, users = await mover.verify(reader)
+        if after != before:
+            return Done(before, after, users, ())
+        await mover.end(writer)
+        return Done(before, after, users, await unread(reader, settings, following))
+
+
+async def _grow(settings: Settings, mover: Mover) -> None:
+    """The state's topics first: when the inputs have grown too, new partitions refuse workers."""
+    async with administration(settings) as admin:
+        for topic in await grow(admin, mover.state_topics):
+            mover.say("grown", topic)
+        async with transactions(settings) as writer:
+            await mover.prepare(writer)
+        for topic in await grow(admin, mover.other_topics):
+            mover.say("grown", topic)
+
+
+def lagging(lag: Sequence[Lag]) -> str:
+    """Why a lag is in the way, and what to do about it."""
+    listed = [f"{one.part.topic} {one.part.partition}: {one.events:,}" for one in lag[:_LISTED]]
+    more = ", …" if len(lag) > _LISTED else ""
+    return (
+        f"{sum(one.events for one in lag):,} events are not read yet ({', '.join(listed)}{more}): "
+        "they lie where their users are now. Stop the producers, start the workers, wait until "
+        "stream_app_lag is 0, and stop the workers"
+    )
