@@ -23,7 +23,7 @@ from stream_app.engine.catalogue import Limits
 from stream_app.engine.changelog import Loader
 from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
-from stream_app.kafka import store, transport
+from stream_app.kafka import connection, store, transport
 from stream_app.kafka.ending import end_process
 from stream_app.kafka.in_use import ModelsInUse, Take
 from stream_app.kafka.log import Log
@@ -75,6 +75,7 @@ class StreamApp(faust.App):
 
 def create_app(settings: Settings) -> StreamApp:
     """Compose a worker from `settings`. Raises DeclarationError where the catalogue is wrong."""
+    connection.register()
     transport.register()
     store.register()
     clocks = Clocks(wall_ms=lambda: time.time_ns() // 1_000_000, seconds=time.monotonic)

@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 from stream_app import __version__
 from stream_app.domain.errors import DeclarationError
 from stream_app.http import PortTaken, http_server
+from stream_app.kafka import connection
 from stream_app.kafka.around import NUMBER, Fold, around_of
 from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal, Refusal
@@ -48,6 +49,7 @@ async def run_trainer(
     all is folded anew; DeclarationError says that it would but cannot. Does not return where the
     trainer fails: the process ends, see `kafka.ending`.
     """
+    connection.register()
     trainer = TrainerService(
         settings, make_fold, reload=reload, rebuild=rebuild, until_end=until_end
     )
