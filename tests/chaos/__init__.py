@@ -1,0 +1,1 @@
+"""Faults by seed against workers, a trainer and a real Kafka; a checker that reads topics alone."""

@@ -1,0 +1,79 @@
+"""The changelog read by what it says of itself: transactions, and numbers in rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chaos.records import Record
+
+META = b"\0meta"
+LAYOUT = b"\0layout:"
+#: Fields of a row, as its description names them: all events ever, cents ever, changes of tags.
+EVENTS, CENTS, VERSION = "count:all:any", "sum:all:purchase.value", "version"
+
+
+class Row(NamedTuple):
+    """What a row says of a user; None where the changelog forgets him."""
+
+    user: str
+    counted: tuple[int, int] | None
+    version: int
+    at: Record
+
+
+class Transaction(NamedTuple):
+    """What one transaction wrote: how far both inputs are folded, partition time, last rows.
+
+    A round that passes the end of a day writes a user twice: as he was then, and as he is after it.
+    """
+
+    following: tuple[int, int]
+    time: int
+    rows: dict[str, Row]
+    at: Record
+
+
+def transactions(records: Sequence[Record]) -> Iterator[Transaction]:
+    """The transactions of a partition; each begins with its `\\0meta`. ValueError if not so."""
+    layouts: dict[bytes, np.dtype[Any]] = {}
+    current: Transaction | None = None
+    for record in records:
+        key, value = record.key or b"", record.value
+        if key == META:
+            if current is not None:
+                yield current
+            meta = json.loads(value or b"{}")
+            following = meta["next"]["clicks"], meta["next"]["purchases"]
+            current = Transaction(following, meta["time"], {}, record)
+        elif key.startswith(LAYOUT):
+            layouts[bytes.fromhex(key[len(LAYOUT) :].decode())[::-1]] = _dtype(value or b"")
+        elif not key.startswith(b"\0"):
+            if current is None:
+                raise ValueError(f"{record}: a row before any offsets")
+            row = _row(record, layouts)
+            current.rows[row.user] = row
+    if current is not None:
+        yield current
+
+
+def _dtype(description: bytes) -> np.dtype[Any]:
+    fields = json.loads(description)["fields"]
+    return np.dtype(
+        [("layout", "<u8"), *((name, kind, tuple(shape)) for name, kind, shape, *_ in fields)]
+    )
+
+
+def _row(record: Record, layouts: dict[bytes, np.dtype[Any]]) -> Row:
+    user = (record.key or b"").decode()
+    if record.value is None:
+        return Row(user, None, 0, record)
+    dtype = layouts.get(record.value[:8])
+    if dtype is None:
+        raise ValueError(f"{record}: a row of a layout that nothing describes")
+    row = np.frombuffer(record.value[: dtype.itemsize], dtype)[0]
+    counted = int(row[EVENTS].item()), int(row[CENTS].item())
+    return Row(user, counted, int(row[VERSION]), record)

@@ -1,0 +1,63 @@
+"""Says whether an application that is at rest has lost or doubled anything; reads only its topics.
+
+    python tests/chaos/checker.py --servers 127.0.0.1:9092 --app-id shop clicks purchases tags \\
+        tag-state dead-letters training models
+
+Prints a verdict; exits with 1 where something is wrong, after the first differences. Knows nothing
+of the program: neither its code, nor what was sent, nor what happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from chaos.checks import check_all
+from chaos.records import read
+
+ROLES = ("clicks", "purchases", "tags", "tag-state", "dead-letters", "training", "models")
+#: So many differences of a check are shown.
+SHOWN = 5
+
+
+def verdict(found: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """What was found, as text for people."""
+    lines = []
+    for promise, differences in found:
+        lines.append(f"{'ok    ' if not differences else 'BROKEN'}  {promise}")
+        lines += [f"          {difference}" for difference in differences[:SHOWN]]
+        if len(differences) > SHOWN:
+            lines.append(f"          and {len(differences) - SHOWN} more")
+    return "\n".join(lines)
+
+
+async def check(servers: str, names: dict[str, str]) -> int:
+    """Print the verdict on the topics `names` (by role); 1 where something is wrong."""
+    topics = await read(servers, list(names.values()))
+    found, seen = check_all({role: topics[name] for role, name in names.items()})
+    print(verdict(found))
+    counts = ("transactions", "events", "repeated", "refused", "changes", "samples", "models")
+    print("looked at:", ", ".join(f"{seen.counts[name]:,} {name}" for name in counts))
+    print(f"hidden from readers of what is committed: {seen.counts['hidden']:,} records")
+    return int(any(differences for _, differences in found))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--servers", required=True)
+    parser.add_argument("--app-id", required=True)
+    parser.add_argument("topics", nargs="+", metavar="TOPIC", help=" ".join(ROLES))
+    given = parser.parse_args()
+    names = dict(zip(ROLES, given.topics, strict=False))
+    names["changelog"] = f"{given.app_id}-profiles-changelog"
+    return asyncio.run(check(given.servers, names))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,248 @@
+"""An application on its own topics, fed and watched, with faults that strike it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from support.broker import environment
+from support.traffic import CATALOGUE, Traffic
+
+from chaos import checker
+from chaos.crew import TRAINER, TRY_AGAIN, WORKER, Crew, Member
+from chaos.feed import Feed
+from chaos.ground import Ground
+from chaos.progress import Progress
+from chaos.schedule import PROGRAM, Fault
+from stream_app.kafka.topics import TopicPlan, ensure_topics
+
+LEARNING = """
+learning:
+  max_gap: 3d
+  predictions:
+    orders_soon:
+      description: Will order within two days.
+      features: [views_6h, carts_24h, orders_7d, spend_7d, hours_since_cart]
+      outcome: orders_2d > 0
+      horizon: 2d
+      rate: 1
+      bands: {mid: 0.3, high: 0.6, top: 0.9, margin: 0.05}
+  segments: {features: [views_6h, orders_7d, spend_7d], rate: 1, k: [2, 4]}
+"""
+FEATURE = "features:\n  orders_2d: {count: purchase, window: 2d}\n"
+LEARNED = CATALOGUE.replace("features:\n", FEATURE) + LEARNING
+SETTINGS: Mapping[str, object] = {
+    "clock": "event",
+    "session_timeout_s": 6,
+    "drain_timeout_s": 5,
+    "round_records": 200,
+    "retention_days": 36_500,
+}
+USERS, STEP_MS = 300, 60_000
+FLOOD = 400
+#: How SIGTERM ends a worker: in peace, in haste, or before it listens to signals.
+LEFT = (0, TRY_AGAIN, -15, 143)
+#: Everything that was sent before a fault is folded so long after it at the latest.
+BACK_S = 120.0
+#: A zombie that others have replaced is gone so long after it woke up.
+FENCED_S = 60.0
+CHECKER = (sys.executable, checker.__file__)
+
+
+class Struck(NamedTuple):
+    """A fault that was played: seconds until all sent before it was folded; from strike on."""
+
+    fault: Fault
+    back_s: float
+
+
+class Stage:
+    """`play` lets faults strike; `settle` and `verdict` say what has come of it."""
+
+    def __init__(self, ground: Ground, plan: TopicPlan, feed: Feed, progress: Progress) -> None:
+        self.plan = plan
+        self.feed = feed
+        self.progress = progress
+        self.crew = Crew()
+        self.struck: list[Struck] = []
+        #: By zombie: how it ended, None where nobody had taken its place.
+        self.zombies: list[int | None] = []
+        self._ground = ground
+        self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lane_of = {kind.name: kind.lane for kind in (*PROGRAM, *ground.kinds)}
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Inside, whatever ends with 75 is started again; any other end fails what runs inside."""
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self.crew.watch())
+            yield
+            watching.cancel()
+
+    async def ready(self) -> None:
+        """Return when all processes are."""
+        await asyncio.gather(*(member.ready() for member in self.crew.members))
+
+    async def play(self, faults: Sequence[Fault]) -> None:
+        """Let all strike at their times and mend; returns when the program is back from all."""
+        begun = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for fault in faults:
+                group.create_task(self._play(begun, fault))
+
+    async def settle(self, seconds: float = BACK_S) -> None:
+        """Feed no more; return when all that was sent is folded."""
+        await self.feed.stop()
+        await self.progress.until(dict(self.feed.ends), seconds)
+
+    async def verdict(self) -> tuple[int, str]:
+        """Exit code and words of the checker, a process of its own. All others have ended."""
+        plan = self.plan
+        topics = [plan.clicks, plan.purchases, plan.tags, plan.tag_state, plan.dead_letters]
+        topics += [name for name in (plan.training, plan.models) if name]
+        to = ["--servers", self._ground.near, "--app-id", plan.app_id]
+        checking = await asyncio.create_subprocess_exec(
+            *CHECKER, *to, *topics, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await checking.communicate()
+        assert checking.returncode is not None
+        return checking.returncode, said.decode()
+
+    async def _play(self, begun: float, fault: Fault) -> None:
+        await asyncio.sleep(begun + fault.at - time.monotonic())
+        async with self._lanes[self._lane_of[fault.kind]]:
+            print(f"{time.monotonic() - begun:6.1f} s  {fault.kind} {fault.target}", flush=True)
+            goal, struck = dict(self.feed.ends), time.monotonic()
+            await self._strike(fault)
+        await self.progress.until(goal, BACK_S)
+        self.struck.append(Struck(fault, time.monotonic() - struck))
+
+    async def _strike(self, fault: Fault) -> None:
+        workers = self.crew.workers
+        one = workers[fault.target % len(workers)]
+        if fault.kind == "kill":
+            await _replaced([one], fault.lasts, kill=True)
+        elif fault.kind == "kill-all":
+            await _replaced(workers, fault.lasts, kill=True)
+        elif fault.kind == "restart-all":
+            await _replaced(workers, fault.lasts, kill=False)
+        elif fault.kind == "kill-trainer":
+            await _replaced(self.crew.trainers, fault.lasts, kill=True)
+        elif fault.kind == "zombie":
+            self.zombies.append(await zombie(one, workers, fault.lasts))
+        elif fault.kind == "flood":
+            await self.feed.flood(FLOOD)
+        else:
+            await self._ground.strike(fault)
+            try:
+                await asyncio.sleep(fault.lasts)
+            finally:
+                await self._ground.mend(fault)
+
+
+async def _replaced(members: Sequence[Member], seconds: float, *, kill: bool) -> None:
+    """End all at once, by SIGKILL or SIGTERM, and start them again after so many seconds."""
+    for member in members:
+        member.held = True
+    try:
+        end = (lambda m: m.process.kill()) if kill else (lambda m: m.process.terminate(20))
+        await asyncio.gather(*(asyncio.to_thread(end, member) for member in members))
+        for member in members:
+            code = member.process.exit_code()
+            assert kill or code in LEFT, f"{member.name}: {code}:\n{member.process.tail()}"
+        await asyncio.sleep(seconds)
+    finally:
+        for member in members:
+            member.start()
+            member.held = False
+
+
+async def zombie(member: Member, workers: Sequence[Member], seconds: float) -> int | None:
+    """Freeze a worker beyond its session; return how it ended once it woke up.
+
+    None where it had nothing that another could take meanwhile.
+    """
+    await asyncio.gather(*(worker.ready() for worker in workers))
+    process = member.process
+    owned = member.restored()
+    others = [other for other in workers if other is not member]
+    before = {other: other.process for other in others}
+    had = {other: other.restored() for other in others}
+    process.freeze()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        process.thaw()
+    taken = {
+        number
+        for other in others
+        for number in other.restored() - (had[other] if other.process is before[other] else set())
+    }
+    if not owned & taken:
+        return None
+    async with asyncio.timeout(FENCED_S):
+        while process.alive:
+            await asyncio.sleep(0.05)
+    code = process.exit_code()
+    assert code == TRY_AGAIN, f"a zombie ended with {code}:\n{process.tail()}"
+    return code
+
+
+@asynccontextmanager
+async def staged(
+    ground: Ground,
+    plan: TopicPlan,
+    folder: Path,
+    *,
+    seed: int,
+    workers: int,
+    rate: float,
+    trainer: bool = True,
+    settings: Mapping[str, object] | None = None,
+) -> AsyncIterator[Stage]:
+    """A stage with its topics, processes that start, and traffic that has not begun yet."""
+    plan = replace(plan, replication=ground.replication, min_isr=ground.min_isr)
+    if trainer:
+        plan = replace(plan, training=f"{plan.app_id}-training", models=f"{plan.app_id}-models")
+    await ensure_topics({"bootstrap_servers": ground.near}, plan)
+    catalogue = folder / "chaos.yaml"
+    catalogue.write_text(LEARNED if trainer else CATALOGUE)
+    env = environment(ground.servers, plan, **_settings(plan, catalogue), **(settings or {}))
+    traffic = Traffic(seed, USERS, step_ms=STEP_MS)
+    feed, progress = Feed(ground.near, plan, traffic, rate), Progress(ground.near, plan)
+    async with feed, progress:
+        stage = Stage(ground, plan, feed, progress)
+        try:
+            for n in range(workers):
+                stage.crew.workers.append(Member(f"worker-{n + 1}", folder, WORKER, env))
+            if trainer:
+                stage.crew.trainers.append(Member("trainer", folder, TRAINER, env))
+            yield stage
+        finally:
+            stage.crew.kill()
+
+
+def _settings(plan: TopicPlan, catalogue: Path) -> dict[str, object]:
+    topics = {"training_topic": plan.training, "models_topic": plan.models} if plan.training else {}
+    copies = {"replication": plan.replication, "min_insync_replicas": plan.min_isr}
+    return {**SETTINGS, **topics, **copies, "catalog": catalogue}
+
+
+def mttr(struck: Sequence[Struck]) -> str:
+    """By kind of fault: how long until all that was sent before it was folded."""
+    by_kind: defaultdict[str, list[float]] = defaultdict(list)
+    for one in struck:
+        by_kind[one.fault.kind].append(one.back_s)
+    lines = [
+        f"  {kind:<14} {len(took):3}   median {median(took):5.1f} s   worst {max(took):5.1f} s"
+        for kind, took in sorted(by_kind.items())
+    ]
+    return "\n".join(["from a fault until all sent before it was folded:", *lines])
