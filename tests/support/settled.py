@@ -8,6 +8,7 @@ from typing import NamedTuple
 from support.broker import Message, produce
 
 from stream_app.domain.batch import TOPICS
+from stream_app.domain.changes import encode
 from stream_app.engine import Profiles, Program, step
 from stream_app.engine.changelog import (
     Meta,
@@ -15,6 +16,7 @@ from stream_app.engine.changelog import (
     encode_meta,
     encode_strings,
 )
+from stream_app.engine.outputs import tag_states
 from stream_app.kafka.topics import TopicPlan
 
 _AT_ONCE = 5_000
@@ -77,8 +79,6 @@ async def settle(
     servers: str, plan: TopicPlan, program: Program, events: list[Event], at: int
 ) -> list[Profiles]:
     """Send events and write the state that has read them all; returns it, by partition."""
-    from stream_app.domain.changes import encode
-    from stream_app.engine.outputs import tag_states
 
     ends: list[dict[int, int]] = []
     for topic, name in enumerate((plan.clicks, plan.purchases)):
