@@ -114,6 +114,7 @@ def _expected(details: ErrorDetails) -> str:
         return f"expected {_FORMS.get(str(details['loc'][0]), NAME)}"
     return (
         details["msg"]
+        .removeprefix("Value error, ")
         .replace("Input should be", "expected")
         .replace("String should", "expected to")
     )

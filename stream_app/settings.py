@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PrivateAttr, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from stream_app.security import (
@@ -19,7 +26,23 @@ from stream_app.security.secret import keep_logins_out_of_logs
 
 PREFIX: Final = "STREAM_APP_"
 
-Servers = Annotated[str, StringConstraints(pattern=r"^[^\s,/:]+:\d+(,[^\s,/:]+:\d+)*$")]
+
+def _addresses(servers: str) -> str:
+    for host, _, port in (server.rpartition(":") for server in servers.split(",")):
+        if not 0 < int(port) < 65_536:
+            raise ValueError(f"{port} is no port: expected 1 to 65535")
+        try:
+            host.encode("idna")
+        except UnicodeError:
+            raise ValueError(f"{host} can be no name of a host") from None
+    return servers
+
+
+Servers = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s,/:]+:\d{1,5}(,[^\s,/:]+:\d{1,5})*$"),
+    AfterValidator(_addresses),
+]
 Topic = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 AppId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9._-]{1,100}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]

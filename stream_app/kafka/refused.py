@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,11 +20,12 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream_app.kafka.errors import Refusal
+from stream_app.kafka.errors import Refusal, causes
 from stream_app.security.oauth import NoToken
 
-_WAIT_MS: Final = 10_000
-_WAIT_S: Final = _WAIT_MS / 1000
+#: How long (s) a broker is waited for.
+_WAIT_S: Final = 10.0
+Addresses = list[tuple[str, int]]
 #: OpenSSL's codes of what is wrong with a certificate.
 _EXPIRED: Final = frozenset({9, 10})
 _OTHER_HOST: Final = frozenset({62, 64})
@@ -69,6 +70,11 @@ class Called:
     host: str
     port: int
     options: Mapping[str, Any]
+    wait_s: float = _WAIT_S
+
+    @property
+    def wait_ms(self) -> int:
+        return int(self.wait_s * 1000)
 
     @property
     def tls(self) -> bool:
@@ -83,7 +89,8 @@ class Called:
 
     async def open(self) -> AIOKafkaConnection:
         """A connection that is logged in. Raises what prevents it."""
-        return await create_conn(self.host, self.port, request_timeout_ms=_WAIT_MS, **self.options)
+        wait_ms = self.wait_ms
+        return await create_conn(self.host, self.port, request_timeout_ms=wait_ms, **self.options)
 
 
 async def why_refused(options: Mapping[str, Any], error: Exception) -> Exception:
@@ -92,23 +99,8 @@ async def why_refused(options: Mapping[str, Any], error: Exception) -> Exception
     Refused where somebody has to change something, Away where time may help; `error` itself where
     every broker lets us in by now.
     """
-    servers, rest = options["bootstrap_servers"], dict(options)
-    del rest["bootstrap_servers"]
-    asked = [server.rsplit(":", 1) for server in servers]
-    waiting = [Called(host, int(port), rest) for host, port in asked]
-    found: list[tuple[Called, Why]] = []
-    seen = {str(one) for one in waiting}
-    while waiting:
-        called = waiting.pop(0)
-        outcome = await _ask(called)
-        if isinstance(outcome, Why):
-            found.append((called, outcome))
-            continue
-        # What a broker calls the others, and itself, is what clients call next.
-        for host, port in outcome:
-            if f"{host}:{port}" not in seen:
-                seen.add(f"{host}:{port}")
-                waiting.append(Called(host, port, rest))
+    answers = await ask_all(options)
+    found = [(called, said) for called, _, said in answers if isinstance(said, Why)]
     if not found:
         return error
     called, why = next((one for one in found if one[1].lasting), found[0])
@@ -116,34 +108,56 @@ async def why_refused(options: Mapping[str, Any], error: Exception) -> Exception
     return Refused(text) if why.lasting else Away(text)
 
 
-async def _ask(called: Called) -> list[tuple[str, int]] | Why:
+async def ask_all(
+    options: Mapping[str, Any], wait_s: float = _WAIT_S
+) -> list[tuple[Called, bool, Addresses | Why]]:
+    """What each address of the settings answers, then those by which brokers call themselves.
+
+    With each, whether the settings name it. Takes about twice `wait_s` where some hang.
+    """
+    rest = dict(options)
+    servers = [server.rpartition(":") for server in rest.pop("bootstrap_servers")]
+    named = [Called(host, int(port), rest, wait_s) for host, _, port in servers]
+    answers = [(c, True, said) for c, said in zip(named, await _ask_each(named), strict=True)]
+    told = {address: None for *_, said in answers if not isinstance(said, Why) for address in said}
+    # What a broker calls the others, and itself, is what clients call next.
+    others = [Called(host, port, rest, wait_s) for host, port in told]
+    others = [called for called in others if str(called) not in map(str, named)]
+    more = zip(others, await _ask_each(others), strict=True)
+    return answers + [(called, False, said) for called, said in more]
+
+
+async def _ask_each(several: Sequence[Called]) -> list[Addresses | Why]:
+    # At once: of many that hang, each takes as long as it is waited for.
+    return await asyncio.gather(*map(ask, several))
+
+
+async def ask(called: Called) -> Addresses | Why:
     """The addresses of all brokers by this one, or why it does not tell."""
     try:
-        connection = await called.open()
-        try:
-            answer = await connection.send(MetadataRequest([]))
-        finally:
-            connection.close()
-    except (OSError, KafkaError, TimeoutError) as error:
+        async with asyncio.timeout(called.wait_s):
+            connection = await called.open()
+            try:
+                answer = await connection.send(MetadataRequest([]))
+            finally:
+                connection.close()
+    except (OSError, KafkaError) as error:
         return explain(called, error) or await _closed(called, error)
+    except (UnicodeError, OverflowError):
+        # A broker may call itself so.
+        return Why("this can be no address: see advertised.listeners of the brokers")
     return [(host, port) for _, host, port, *_ in answer.brokers]
 
 
 def explain(called: Called, error: BaseException) -> Why | None:
     """What the error, or what caused it, says; None where it only says that nothing came of it."""
-    for cause in _causes(error):
+    for cause in causes(error):
         for kind, say in _SAYINGS.items():
             if isinstance(cause, kind):
                 why: Why | None = say(called, cause)
                 if why is not None:
                     return why
     return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__
 
 
 def _certificate(called: Called, error: Any) -> Why:
@@ -238,6 +252,9 @@ _SAYINGS: Final[Mapping[type[BaseException], Any]] = {
 
 async def _closed(called: Called, error: Exception) -> Why:
     """Why a broker hangs up without a word, or says what is no answer."""
+    if any(isinstance(cause, TimeoutError) for cause in causes(error)):
+        # Who takes the wrong protocol for nonsense hangs up; who says nothing hangs.
+        return Why(f"no answer within {called.wait_s:.0f} s", lasting=False)
     if called.tls and await _speaks_plainly(called):
         return Why(
             "no TLS is spoken on this port: call the one that speaks it, or set "
@@ -249,8 +266,6 @@ async def _closed(called: Called, error: Exception) -> Why:
             f"{'SASL_SSL' if called.login else 'SSL or SASL_SSL'}, and STREAM_APP_SSL_CAFILE "
             "where the brokers' authority is not one that the system knows"
         )
-    if isinstance(error, TimeoutError):
-        return Why(f"no answer within {_WAIT_S:.0f} s", lasting=False)
     if not called.login and isinstance(error, KafkaConnectionError):
         protocol = "SASL_SSL" if called.tls else "SASL_PLAINTEXT"
         return Why(
@@ -264,9 +279,9 @@ async def _closed(called: Called, error: Exception) -> Why:
 async def _speaks_plainly(called: Called) -> bool:
     try:
         # Which versions it speaks is told to everybody, before any login.
-        open_ = create_conn(called.host, called.port, request_timeout_ms=_WAIT_MS)
+        open_ = create_conn(called.host, called.port, request_timeout_ms=called.wait_ms)
         (await open_).close()
-    except (OSError, KafkaError, TimeoutError):
+    except (OSError, KafkaError):
         return False
     return True
 
@@ -276,9 +291,9 @@ async def _speaks_tls(called: Called) -> bool:
     # Only whether it does: nothing is sent or believed.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        async with asyncio.timeout(_WAIT_S):
+        async with asyncio.timeout(called.wait_s):
             _, writer = await asyncio.open_connection(called.host, called.port, ssl=context)
-    except (OSError, TimeoutError):
+    except OSError:
         return False
     writer.close()
     return True

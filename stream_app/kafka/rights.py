@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from aiokafka.errors import (
@@ -12,7 +11,7 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.errors import Fatal, Refusal, causes
 
 ADVICE: Final = "`stream-app acls` lists the rights of each role, and the commands that grant them"
 _KINDS: Final = {
@@ -25,7 +24,7 @@ _KINDS: Final = {
 
 def missing_right(error: BaseException) -> str | None:
     """Say which right is missing where that is why `error`, or what caused it, was raised."""
-    for cause in _causes(error):
+    for cause in causes(error):
         kind = next((kind for known, kind in _KINDS.items() if isinstance(cause, known)), None)
         if kind is not None:
             named = " ".join([kind, *_names(cause.args[:1])])
@@ -37,15 +36,6 @@ def failed(what: str, error: BaseException) -> Fatal:
     """The error that ends a process in which `what` went wrong; a Refusal for a missing right."""
     right = missing_right(error)
     return Refusal(f"{what}: {right}") if right is not None else Fatal(f"{what}: {error!r}")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    # An error may be named as its own cause, at a distance too.
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__
 
 
 def _names(args: tuple[Any, ...]) -> list[str]:

@@ -61,6 +61,8 @@ def test_settings_cannot_be_changed() -> None:
         ({"dead_letter_share": 1.1}, "less than or equal to 1"),
         ({"clicks_topic": "a b"}, "match pattern"),
         ({"bootstrap_servers": "kafka://a:9092"}, "match pattern"),
+        ({"bootstrap_servers": "a:1,b:99999"}, "99999 is no port"),
+        ({"bootstrap_servers": f"{'a' * 64}.example:1"}, "can be no name of a host"),
         ({"no_such": 1}, "Extra inputs"),
     ],
 )

@@ -103,13 +103,8 @@ class _Examination:
             self.report(judge.port(found))
 
     async def _look_at_brokers(self) -> bool:
-        # A wrong address of several is only told once it is known that another answers.
-        found = []
-        try:
-            async for broker in look.brokers(self.settings.client_options()):
-                found.append(broker)
-        finally:
-            self._tell(judge.brokers(found))
+        found = await look.brokers(self.settings.client_options())
+        self._tell(judge.brokers(found))
         return any(broker.why is None for broker in found)
 
     async def _look_at_topics(self) -> None:

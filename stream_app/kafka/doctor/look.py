@@ -36,13 +36,15 @@ from stream_app.kafka.doctor.facts import (
 )
 from stream_app.kafka.doctor.requests import GroupsRequest, TopicsRequest
 from stream_app.kafka.letters import Letter, parse
-from stream_app.kafka.refused import Called, Why, _ask
+from stream_app.kafka.refused import Why, ask_all
 from stream_app.kafka.standing import metas
 from stream_app.kafka.topics.check import Finding as Topic
 from stream_app.settings import Settings
 
 HOUR: Final = 3_600_000
 _CLOSE_S: Final = 2.0
+#: Twice that, for what brokers call themselves, has to fit into a step.
+_BROKER_S: Final = 4.0
 _MOST_LETTERS: Final = 10_000
 _TRANSACTIONS: Final = 1
 #: Kafka makes the topics of its coordinators when the first group asks for one.
@@ -68,25 +70,12 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         await close_within(admin.close(), _CLOSE_S)
 
 
-async def brokers(options: Mapping[str, Any]) -> AsyncIterator[Broker]:
+async def brokers(options: Mapping[str, Any]) -> list[Broker]:
     """Each address of the settings, then those by which brokers call themselves."""
-    rest = dict(options)
-    named = rest.pop("bootstrap_servers")
-    waiting = [(server, True) for server in named]
-    seen = set(named)
-    while waiting:
-        address, from_settings = waiting.pop(0)
-        host, _, port = address.rpartition(":")
-        answer = await _ask(Called(host, int(port), rest))
-        if isinstance(answer, Why):
-            yield Broker(address, from_settings, answer.text)
-            continue
-        yield Broker(address, from_settings)
-        for told_host, told_port in answer:
-            told = f"{told_host}:{told_port}"
-            if told not in seen:
-                seen.add(told)
-                waiting.append((told, False))
+    return [
+        Broker(str(called), named, said.text if isinstance(said, Why) else None)
+        for called, named, said in await ask_all(options, _BROKER_S)
+    ]
 
 
 async def replicas(admin: AIOKafkaAdminClient, found: Sequence[Topic]) -> dict[str, Replicas]:

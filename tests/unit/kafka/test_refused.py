@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 
@@ -15,7 +16,7 @@ from aiokafka.errors import (
 
 from stream_app.cli.errors import explain as to_lines
 from stream_app.kafka.errors import Refusal
-from stream_app.kafka.refused import Away, Called, Refused, explain, why_refused
+from stream_app.kafka.refused import Away, Called, Refused, Why, ask_all, explain, why_refused
 
 SASL = Called(
     "kafka",
@@ -74,3 +75,32 @@ async def test_nobody_at_home_is_told_by_address() -> None:
 def test_a_refusal_ends_the_process_for_an_operator() -> None:
     assert issubclass(Refused, Refusal)
     assert to_lines(Refused("Kafka at a:1: no")) == ["Kafka at a:1: no"]
+
+
+@pytest.mark.timeout(5)
+def test_errors_that_are_their_own_causes_come_to_an_end() -> None:
+    itself, one, other = KafkaConnectionError("itself"), OSError("one"), OSError("other")
+    itself.__cause__, one.__cause__, other.__cause__ = itself, other, one
+    assert explain(SASL, itself) is None
+    assert explain(SASL, one) is None
+
+
+@pytest.mark.timeout(10)
+async def test_one_that_hangs_holds_up_none_of_the_others() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(16)
+        hangs = f"127.0.0.1:{silent.getsockname()[1]}"
+        options = {
+            "bootstrap_servers": [hangs, "127.0.0.1:1", hangs, f"{'a' * 64}.example:9092"],
+            "security_protocol": "PLAINTEXT",
+        }
+        async with asyncio.timeout(4):
+            answers = await ask_all(options, 1)
+    said = [answer.text for _, _, answer in answers if isinstance(answer, Why)]
+    assert [text.partition(":")[0] for text in said] == [
+        "no answer within 1 s",
+        "nobody listens there",
+        "no answer within 1 s",
+        "this can be no address",
+    ]
