@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # The wheels and their hashes decide what is installed, not the settings of this machine's pip.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 PYTEST := $(BIN)/python -m pytest
+# Processes that share the tests: one for each core, and one more where tests wait for Kafka.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PROCESSES ?= $(shell n=$(CORES); echo $$((n < 8 ? n + 1 : 8)))
 COMPILE := uv pip compile --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --quiet
 LOCK := $(COMPILE) pyproject.toml
@@ -20,14 +23,14 @@ help: ## Show this list
 demo: $(VENV)/.demo ## Start a Kafka, replay real shop data, watch tags change
 	@$(BIN)/stream-app demo
 
-test: $(VENV)/.dev ## Run all tests, those against a real Kafka last
-	@$(PYTEST) tests/unit $(SYSTEM_TESTS)
+test: $(VENV)/.dev ## Run all tests, those against a real Kafka first
+	@$(PYTEST) -n $(PROCESSES) tests/unit $(SYSTEM_TESTS)
 
 test-unit: $(VENV)/.dev ## Run the tests that need no Kafka
-	@$(PYTEST) tests/unit
+	@$(PYTEST) -n $(CORES) tests/unit
 
 test-system: $(VENV)/.dev ## Run the tests against a real Kafka
-	@$(PYTEST) tests/system
+	@$(PYTEST) -n $(PROCESSES) tests/system
 
 test-ops: $(VENV)/.dev $(OPS)/.tools $(OPS)/.prometheus ## Test what is deployed, by helm (needs Go), Prometheus, hadolint, mkdocs
 	@$(PYTEST) tests/ops

@@ -41,9 +41,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.system)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Download Kafka before pytest-xdist starts its processes: once, and so that one can see it."""
+    config = session.config
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        find_runtime(config.get_terminal_writer().line)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Download Kafka before the first test, so that its time limit does not count the download."""
-    if session.config.option.collectonly or not session.items:
+    if session.config.option.collectonly or hasattr(session.config, "workerinput"):
         return
     if any(HERE in item.path.parents for item in session.items):
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
