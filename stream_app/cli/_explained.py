@@ -79,8 +79,8 @@ def _contributions(logit: Logit, probability: float | None) -> RenderableType:
     table.add_row("[dim]typical in all[/]", f"{logit.typical:+.3f}", f"[dim]{chance}[/]")
     for reason in logit.families:
         table.add_row(
-            escape(reason.family),
-            _signed(reason.contribution),
+            escape(reason.family or reason.feature),
+            _signed(reason.contribution or 0.0),
             escape(reason.feature) if reason.feature != reason.family else "",
             operand(reason.value),
             operand(reason.reference),

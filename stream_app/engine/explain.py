@@ -29,9 +29,9 @@ from stream_app.engine.profiles import Profiles
 from stream_app.engine.reading import plain_rows
 from stream_app.learning.assignment import UNUSUAL
 from stream_app.learning.declaration import Bands, Learning, Task
-from stream_app.learning.families import every_family
 from stream_app.learning.lloyd import squared_distances
 from stream_app.learning.oddness import Oddness
+from stream_app.learning.reasons import Contributions
 from stream_app.learning.sampling import hashes, held_out
 from stream_app.learning.scale import scaled
 from stream_app.learning.scorers import Centroids, HalfSpaceTrees, Logistic
@@ -174,14 +174,14 @@ class _User:
 
     def _logit(self, scorer: Logistic) -> Logit:
         vectors = self._vector(columns_of(scorer.names))
-        told = list(every_family(scorer, vectors, self._learning.families))
+        told = Contributions(scorer, self._learning.families).every(vectors)
         typical = scorer.intercept + float(np.sum(scorer.reference))
         a, b = scorer.platt or (1.0, 0.0)
         return Logit(
             typical=typical,
             typical_probability=float(sigmoid(np.array([a * typical + b]))[0]),
-            families=sorted(told, key=lambda reason: -abs(reason.contribution)),
-            value=typical + sum(reason.contribution for reason in told),
+            families=sorted(told, key=lambda reason: -abs(reason.contribution or 0.0)),
+            value=typical + sum(reason.contribution or 0.0 for reason in told),
             platt=(a, b),
         )
 

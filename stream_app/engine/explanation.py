@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from stream_app.domain.changes import Because, TagValue
 from stream_app.engine.reading import Plain
-from stream_app.learning.reasons import Reason
 
 
 class InUse(Struct, frozen=True):
@@ -53,7 +52,7 @@ class Logit(Struct, frozen=True):
 
     typical: float
     typical_probability: float
-    families: list[Reason]
+    families: list[Because]
     value: float
     platt: tuple[float, float]
 

@@ -8,15 +8,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Because
 from stream_app.engine.learned import BANDS
 from stream_app.engine.users import Floats, Rows, Users
 from stream_app.learning.declaration import Bands, Task
-from stream_app.learning.reasons import Reason, reasons
+from stream_app.learning.reasons import Contributions
 from stream_app.learning.sampling import held_out
 from stream_app.learning.scorers import Logistic
 from stream_app.learning.snapshot import Model
-from stream_app.learning.telling import told
 from stream_app.learning.thresholds import NO_BAND, banded, selects
 from stream_app.learning.transform import columns_of
 from stream_app.tagging import Wanted
@@ -37,7 +35,7 @@ class Predictor:
         self.columns: Final = columns_of(scorer.names)
         self.scorer: Final = scorer
         self._task = task
-        self._families = families
+        self._contributions = Contributions(scorer, families)
         self._threshold = model.thresholds[0] if model.thresholds else None
         bands = isinstance(task.form, Bands)
         self._codes = np.array([value_code(b) for b in BANDS] if bands else [ABSENT, TRUE], "<u2")
@@ -80,20 +78,11 @@ class Predictor:
 
     def _reasons(self, vectors: Floats, old: Codes, new: Codes) -> list[Reasons]:
         """What speaks most for each change (k); of a renewed tag, for having it."""
-        found: list[Reasons] = [[]] * len(vectors)
         codes = zip(old.tolist(), new.tolist(), strict=True)
         rises = np.array([self._rises(*pair) for pair in codes], dtype=np.bool_)
-        for direction, rows in ((1.0, rises.nonzero()[0]), (-1.0, (~rises).nonzero()[0])):
-            most = reasons(self.scorer, vectors, rows.tolist(), self._families, direction)
-            for row, each in zip(rows.tolist(), most, strict=True):
-                found[row] = [_because(reason) for reason in each]
-        return found
+        return list(self._contributions.of(vectors, rises))
 
     def _rises(self, old: int, new: int) -> bool:
         absent = self._ranks[ABSENT]
         before = absent if new == old else self._ranks.get(old, absent)
         return self._ranks[new] > before
-
-
-def _because(reason: Reason) -> Because:
-    return told(reason.feature, reason.value, reason.reference, reason.family, reason.contribution)

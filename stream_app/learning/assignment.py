@@ -12,7 +12,7 @@ from stream_app.domain.changes import Because
 from stream_app.learning.logs import Logs
 from stream_app.learning.scale import LIMIT, scaled
 from stream_app.learning.scorers import Centroids
-from stream_app.learning.telling import TOP, members, told
+from stream_app.learning.telling import TOP, members, rounded, told
 from stream_app.learning.transform import expand
 
 Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ class Differences:
         self._features = list(centroids.names)
         self._centre = np.array(centroids.centre)
         self._median, self._spread = np.array(centroids.median), np.array(centroids.spread)
-        self._usual: list[float] = expand(self._median).tolist()
+        self._usual = rounded(expand(self._median))
         self._places = {name: j for j, name in enumerate(centroids.ids)}
         self._families, self._member = members(self._features, families)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_app.domain.changes import Because
 from stream_app.learning.scorers import HalfSpaceTrees
-from stream_app.learning.telling import TOP, members, told
+from stream_app.learning.telling import TOP, members, rounded, told
 from stream_app.learning.transform import Design, Floats, columns_of, expand
 
 #: A median of the indicators above this: most users have no value.
@@ -25,7 +25,7 @@ class Oddness:
         self._design = Design(self._columns)
         self._median, self._spread = np.array(scorer.median), np.array(scorer.spread)
         self._rare = self._median[count:] > _MOSTLY
-        self._usual = np.where(self._rare, np.nan, expand(self._median[:count]))
+        self._usual = rounded(np.where(self._rare, np.nan, expand(self._median[:count])))
         self._names, self._member = members(self._columns, families)
 
     def of(self, vectors: Floats) -> list[list[Because]]:
@@ -39,13 +39,14 @@ class Oddness:
         far = np.where(np.isnan(vectors) | self._rare, z[:, count:], z[:, :count])
         # (n, families, c): a feature is as far in its own family, and nowhere in others.
         apart = np.where(self._member, far[:, None], -1.0)
-        order = np.argsort(-apart.max(axis=2), axis=1, kind="stable")[:, :TOP].tolist()
-        farthest = apart.argmax(axis=2).tolist()
+        order = np.argsort(-apart.max(axis=2), axis=1, kind="stable")[:, :TOP]
+        farthest = apart.argmax(axis=2)
+        cells = (vectors, far, farthest, order)
         return [
             [
                 told(self._columns[j], vector[j], self._usual[j], self._names[f])
                 for f in best
                 if apart_of[j := of_family[f]] > 0
             ]
-            for vector, apart_of, of_family, best in zip(vectors, far, farthest, order, strict=True)
+            for vector, apart_of, of_family, best in zip(*(c.tolist() for c in cells), strict=True)
         ]

@@ -2,96 +2,97 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
+from stream_app.domain.changes import Because
 from stream_app.learning.scorers import Logistic
-from stream_app.learning.telling import TOP, members
-from stream_app.learning.transform import Design, Floats, expand
-
-__all__ = ["TOP", "Reason", "reasons"]
+from stream_app.learning.telling import TOP, members, rounded, told
+from stream_app.learning.transform import Design, Floats, columns_of, expand
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A family of features, what it adds to the logit, and its most telling feature.
+class Contributions:
+    """Tells of a scorer what families of features add to the logit beyond the population's mean.
 
-    `contribution` is against the population's mean. `value` is the user's, None where missing;
-    `reference` is typical of those in the population who have one (the mean of the logarithms,
-    written as a plain value), None where nobody has.
+    `families` are by column; a column without one is its own. Each family is told by its most
+    telling feature, whose reference is typical of those in the population who have one: the mean of
+    the logarithms, written as a plain value.
     """
 
-    family: str
-    contribution: float
-    feature: str
-    value: float | None
-    reference: float | None
+    def __init__(self, scorer: Logistic, families: Mapping[str, str]) -> None:
+        self._columns: Final = columns_of(scorer.names)
+        self._design = Design(self._columns)
+        self._mean, self._scale = np.array(scorer.mean), np.array(scorer.scale)
+        self._weights, self._reference = np.array(scorer.weights), np.array(scorer.reference)
+        self._names, self._member = members(self._columns, families)
+        self._by_family = np.argsort(self._member.argmax(axis=0), kind="stable")
+        sizes = self._member.sum(axis=1)
+        self._first = np.cumsum(sizes) - sizes
+        self._typical = rounded(self._usual())
 
+    def of(self, vectors: Floats, rises: NDArray[np.bool_], top: int = TOP) -> list[list[Because]]:
+        """Return what speaks most for each vector (n, c), or where not `rises` (n,) against it.
 
-def reasons(
-    scorer: Logistic,
-    values: Floats,
-    rows: Sequence[int],
-    families: Mapping[str, str],
-    direction: float = 1.0,
-) -> list[list[Reason]]:
-    """Return for chosen rows of the vectors (n, c) what speaks most for a high score.
-
-    At most TOP families, the strongest first, of those that raise the logit, or with a negative
-    `direction` of those that lower it. `families` are by column; a column without one is its own.
-    """
-    columns = scorer.names[: len(scorer.names) // 2]
-    chosen = values[list(rows)]
-    added = _contributions(scorer, chosen)
-    distinct, member = members(columns, families)
-    typical: list[float] = _typical(scorer).tolist()
-    sums = added @ member.T
-    telling = np.where(member, (added * direction)[:, None], -np.inf).argmax(axis=2).tolist()
-    order = np.argsort(-sums * direction, axis=1, kind="stable")[:, :TOP].tolist()
-    return [
-        [
-            Reason(
-                family=distinct[f],
-                contribution=total[f],
-                feature=columns[j[f]],
-                value=_number(vector[j[f]]),
-                reference=_number(typical[j[f]]),
+        At most `top` families, the strongest first, of those that move the logit that way.
+        """
+        if not len(vectors):
+            return []
+        added = self._added(vectors)
+        sums = self._sums(added)
+        sign = np.where(rises, 1.0, -1.0)[:, None]
+        best = np.argsort(-sums * sign, axis=1, kind="stable")[:, :top]
+        within = np.where(self._member[best], (added * sign)[:, None], -np.inf)
+        totals = np.take_along_axis(sums, best, axis=1)
+        cells = (best, within.argmax(axis=2), totals, vectors, rises)
+        return [
+            [
+                told(self._columns[j], vector[j], self._typical[j], self._names[f], total)
+                for f, j, total in zip(families, features, adds, strict=True)
+                if (total > 0 if up else total < 0)
+            ]
+            for families, features, adds, vector, up in zip(
+                *(c.tolist() for c in cells), strict=True
             )
-            for f in best
-            if total[f] * direction > 0
         ]
-        for best, j, vector, total in zip(
-            order, telling, chosen.tolist(), sums.tolist(), strict=True
-        )
-    ]
 
+    def every(self, vector: Floats) -> list[Because]:
+        """Return what each family adds to the logit of one vector (1, c), in the columns' order.
 
-def _contributions(scorer: Logistic, values: Floats) -> Floats:
-    """What each column adds (n, c) beyond the population's mean; its indicator belongs to it."""
-    count = len(scorer.names) // 2
-    design = Design(scorer.names[:count]).matrix(values)
-    z = (design - np.array(scorer.mean)) / np.array(scorer.scale)
-    added = np.array(scorer.weights) * z - np.array(scorer.reference)
-    both: Floats = added[:, :count] + added[:, count:]
-    return both
+        The sum, and that of the scorer's `reference` and intercept, is the logit.
+        """
+        added = self._added(vector)
+        found = []
+        for f, total in enumerate(self._sums(added)[0].tolist()):
+            sign = 1.0 if total >= 0 else -1.0
+            j = int(np.where(self._member[f], added[0] * sign, -np.inf).argmax())
+            value = float(vector[0, j])
+            found.append(told(self._columns[j], value, self._typical[j], self._names[f], total))
+        return found
 
+    def _added(self, vectors: Floats) -> Floats:
+        """What each column adds (n, c); its indicator belongs to it."""
+        count = len(self._columns)
+        z = (self._design.matrix(vectors) - self._mean) / self._scale
+        added = self._weights * z - self._reference
+        both: Floats = added[:, :count] + added[:, count:]
+        return both
 
-def _typical(scorer: Logistic) -> Floats:
-    """The population's plain values (c,), NaN where there are none."""
-    count = len(scorer.names) // 2
-    weights = np.array(scorer.weights)
-    # The reference is weights * z; without a weight nothing is known but the scaler's mean.
-    z = np.divide(scorer.reference, weights, out=np.zeros(2 * count), where=weights != 0)
-    mean = np.array(scorer.mean) + np.array(scorer.scale) * z
-    present = 1.0 - mean[count:]
-    some = present > 1e-9
-    # Missing values stand as 0 in the mean.
-    among = np.divide(mean[:count], present, out=np.full(count, np.nan), where=some)
-    return expand(among)
+    def _sums(self, added: Floats) -> Floats:
+        """The sums (n, f) by family: of a user always the same, whoever else is asked about."""
+        sums: Floats = np.add.reduceat(added[:, self._by_family], self._first, axis=1)
+        return sums
 
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    def _usual(self) -> Floats:
+        """The population's plain values (c,), NaN where there are none."""
+        count = len(self._columns)
+        # The reference is weights * z; without a weight nothing is known but the scaler's mean.
+        some = self._weights != 0
+        z = np.divide(self._reference, self._weights, out=np.zeros(2 * count), where=some)
+        mean = self._mean + self._scale * z
+        present = 1.0 - mean[count:]
+        # Missing values stand as 0 in the mean.
+        having = present > 1e-9
+        return expand(np.divide(mean[:count], present, out=np.full(count, np.nan), where=having))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.changes import Because
+from stream_app.learning.transform import Floats
 
 #: Families named for a change.
 TOP: Final = 3
@@ -27,26 +28,24 @@ def members(
     return distinct, np.array([[name == family for name in names] for family in distinct])
 
 
+def rounded(typical: Floats) -> list[float | None]:
+    """Typical values (c,) as they are told: out of the logarithm, 18 is 17.999999999999996."""
+    return [float(f"{x:.9g}") if math.isfinite(x) else None for x in typical.tolist()]
+
+
 def told(
     feature: str,
-    value: float | None,
+    value: float,
     typical: float | None,
     family: str,
     contribution: float | None = None,
 ) -> Because:
-    """A true comparison of a value with the typical one; NaN and None are missing."""
-    value, typical = _number(value), _number(typical)
-    if typical is not None:
-        # Out of the logarithm and back, 18 is 17.999999999999996.
-        same = value is not None and math.isclose(value, typical, abs_tol=1e-9)
-        typical = value if same else float(f"{typical:.9g}")
-    if value is None:
+    """A true comparison of a value, NaN where missing, with the typical one as told."""
+    if not math.isfinite(value):
         return Because(feature, None, "missing", None, contribution, typical, family)
     if typical is None:
         return Because(feature, value, "has", None, contribution, None, family)
-    op = ">" if value > typical else "<" if value < typical else "=="
+    if math.isclose(value, typical, abs_tol=1e-9):
+        return Because(feature, value, "==", value, contribution, value, family)
+    op = ">" if value > typical else "<"
     return Because(feature, value, op, typical, contribution, typical, family)
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from stream_app.domain.changes import TagStatus, TagValue
 from stream_app.domain.clock import SECOND
 from stream_app.domain.layout import Layout, Rows
+from stream_app.domain.moments import texts as moments
 from stream_app.tagging.codes import CONFIDENCE, SINCE, STEPS, VALUES, list_field
 from stream_app.tagging.declarations import Learned, Listed, TagDeclaration
 from stream_app.tagging.learned import LearnedRule
@@ -26,7 +27,7 @@ _SURE: Final = [repr(step / STEPS) for step in range(STEPS + 1)]
 
 
 class _Set(NamedTuple):
-    """States that are set (k,): row and place, both ascending, code, since when (ms), how surely.
+    """States that are set (k,): row and place, both ascending, code, since when (s), how surely.
 
     `entries` are those of lists, by place and row.
     """
@@ -55,7 +56,7 @@ class States:
         self._lists = {p: list_field(tags[p].name).name for p, f in forms if isinstance(f, Listed)}
         self._learned = [p for p, form in forms if isinstance(form, Learned)]
         self._places = [p for p, _ in forms if p not in self._lists]
-        self._lasting = np.array([tag.expires_ms for tag in tags], dtype=np.int64)
+        self._lasting = np.array([tag.expires_ms for tag in tags], dtype=np.int64) // SECOND
         self._ends = self._lasting > 0
         #: By place and code, what `_head` says; not of lists, whose entries are many.
         self._heads: dict[int, str] = {}
@@ -74,8 +75,8 @@ class States:
                 states[row][tag.name] = {
                     "value": value,
                     "confidence": step / STEPS,
-                    "since": since,
-                    "valid_until": since + tag.expires_ms if tag.expires_ms else None,
+                    "since": since * SECOND,
+                    "valid_until": since * SECOND + tag.expires_ms if tag.expires_ms else None,
                 }
         return states
 
@@ -86,21 +87,18 @@ class States:
         their time here, and encoding what `of` returns takes twice as long.
         """
         found = self._set(rows, chosen)
-        until = found.since + self._lasting[found.place]
+        ends = self._ends[found.place]
+        until = np.full(len(ends), "null", dtype=object)
+        until[ends] = [
+            f'"{end}"' for end in moments((found.since + self._lasting[found.place])[ends])
+        ]
         cells = zip(
-            self._heads_of(found, texts),
-            found.steps.tolist(),
-            np.datetime_as_string(found.since.astype("M8[ms]")).tolist(),
-            np.datetime_as_string(until.astype("M8[ms]")).tolist(),
-            self._ends[found.place].tolist(),
-            strict=True,
-        )
+            self._heads_of(found, texts), found.steps.tolist(), moments(found.since),
+            until.tolist(), strict=True,
+        )  # fmt: skip
         parts = [
-            f'{head}{_SURE[step]},"since":"{since}Z","valid_until":'
-            + (f'"{end}Z"}}' if ends else "null}")
-            if head
-            else ""
-            for head, step, since, end, ends in cells
+            f'{head}{_SURE[step]},"since":"{since}","valid_until":{end}}}' if head else ""
+            for head, step, since, end in cells
         ]
         bounds = np.searchsorted(found.row, np.arange(len(chosen) + 1)).tolist()
         return ["{" + ",".join(filter(None, parts[a:b])) + "}" for a, b in pairwise(bounds)]
@@ -110,14 +108,17 @@ class States:
         keys = (found.place << 16 | found.codes).tolist()
         known = self._heads
         heads = [known.get(key) for key in keys]
-        for k, head in enumerate(heads):
-            if head is None:
-                place, row = int(found.place[k]), int(found.row[k])
-                if entries := found.entries.get(place):
-                    heads[k] = self._head(place, names(entries[row], texts))
-                else:
-                    value = self._rules[place].value(int(found.codes[k]))
-                    heads[k] = known[keys[k]] = self._head(place, value)
+        # Entries mean what `texts` say, which are not the same at the next call.
+        lists: dict[tuple[int, ...], str] = {}
+        for k in [k for k, head in enumerate(heads) if head is None]:
+            place, code = keys[k] >> 16, keys[k] & 0xFFFF
+            if entries := found.entries.get(place):
+                key = (place, *entries[found.row[k]])
+                if key not in lists:
+                    lists[key] = self._head(place, names(key[1:], texts))
+                heads[k] = lists[key]
+            else:
+                heads[k] = known[keys[k]] = self._head(place, self._rules[place].value(code))
         return [head or "" for head in heads]
 
     def _head(self, place: int, value: TagValue) -> str:
@@ -132,8 +133,8 @@ class States:
         # Few of the tags are set on a row: only those are looked at one by one.
         row, place = is_set(codes).nonzero()
         steps = self._steps(rows, chosen, since.shape)[row, place]
-        moments = since[row, place].astype(np.int64) * SECOND
-        return _Set(row, place, codes[row, place], moments, steps, entries)
+        began = since[row, place].astype(np.int64)
+        return _Set(row, place, codes[row, place], began, steps, entries)
 
     def _codes(
         self, rows: Rows, chosen: Any, shape: tuple[int, ...]
