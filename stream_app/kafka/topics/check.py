@@ -91,10 +91,18 @@ def _partitions(spec: TopicSpec, there: Found, counts: set[int]) -> str:
             "everybody has to read it in the same order: delete it, and the next start makes it"
         )
     if len(counts) == 1:
-        return wrong + f"set STREAM_APP_PARTITIONS={there.partitions} to use the topics as they are"
+        return wrong + (
+            f"set STREAM_APP_PARTITIONS={there.partitions} to use the topics as they are"
+            + (
+                f", or have `stream-app repartition --to {spec.partitions}` add partitions"
+                if there.partitions < spec.partitions
+                else ""
+            )
+        )
     return wrong + (
         "all topics need equally many: a user's events, profile and tags share a partition number. "
-        "Create it anew, or set STREAM_APP_PARTITIONS to the count that the others have"
+        "Was `stream-app repartition` broken off? Run it again. Otherwise create it anew, or set "
+        "STREAM_APP_PARTITIONS to the count that the others have"
     )
 
 

@@ -1,0 +1,222 @@
+"""More partitions for an application that has state: killed at every step, it comes to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from click.testing import CliRunner, Result
+from support.broker import Message, environment, produce, read_to_end
+from support.clicks import CATALOGUE, START, click, purchase
+from support.settled import Event, fold, settle
+
+from stream_app.cli import main
+from stream_app.domain.partitioner import PARTITIONERS
+from stream_app.engine import Profiles, load_catalogue
+from stream_app.engine.catalogue import Limits
+from stream_app.engine.changelog import META, Loader
+from stream_app.kafka.offline import OfflineError, refuse_members
+from stream_app.kafka.repartition import look
+from stream_app.kafka.topics import TopicPlan, ensure_topics, topic_specs
+from stream_app.kafka.topics.grow import grow
+from stream_app.resolve import resolve
+
+SETTINGS = {
+    "clock": "event",
+    "retention_days": 36_500,
+    "session_timeout_s": 6,
+    "drain_timeout_s": 3,
+}
+USERS = [f"user-{number}" for number in range(120)]
+STEPS = [
+    "read:2", "noting", "grown", "prepared", "grown:3", "moving", "moved:2", "verified:2", "ending",
+]  # fmt: skip
+HERE = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    path = tmp_path / "shop.yaml"
+    path.write_text(CATALOGUE)
+    return path
+
+
+def events(first: int, times: int) -> list[Event]:
+    """Clicks and a purchase of every user; event ids go on from `first`."""
+    made = []
+    for n in range(first, first + times):
+        for i, user in enumerate(USERS):
+            look = {"type": "view_item", "item_category": f"kind {(i + n) % 17}", "price": 3}
+            seen = click(user, n, START + n, currency="USD", **look)
+            made += [Event(0, user, seen), Event(1, user, purchase(user, n, 25, START + n))]
+    return made
+
+
+async def send(servers: str, plan: TopicPlan, more: list[Event]) -> None:
+    for topic, name in enumerate((plan.clicks, plan.purchases)):
+        sent = [Message(e.user.encode(), e.value) for e in more if e.topic == topic]
+        await produce(servers, name, sent)
+
+
+async def restored(servers: str, plan: TopicPlan, program: Any) -> list[Profiles]:
+    """The profiles of each partition, as a worker restores them."""
+    changelog = await read_to_end(servers, plan.changelog)
+    states = []
+    for number in range(plan.partitions):
+        loader = Loader(program, number, plan.partitions)
+        loader.add([(r.key, r.value) for r in changelog if r.partition == number])
+        states.append(loader.finish())
+    return states
+
+
+def features(states: list[Profiles]) -> Mapping[str, Any]:
+    at = max(profiles.time for profiles in states)
+    return dict(sorted(one for profiles in states for one in profiles.read_all(at)))
+
+
+def at_home(records: list[Any], partitions: int) -> dict[bytes, bytes]:
+    """The last record of each key that is not deleted; each where its key belongs."""
+    place, last = PARTITIONERS["murmur2"], {}
+    for record in records:
+        last[record.partition, record.key] = record.value
+    kept = {key: value for key, value in last.items() if value is not None}
+    assert all(place(key, partitions) == number for number, key in kept)
+    return {key: value for (_, key), value in kept.items()}
+
+
+async def run(env: Mapping[str, str], *command: str) -> tuple[int, str]:
+    """A process with these settings: its exit code, and what it said."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command,
+        env={**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}", **env},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), 90)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, said.decode()
+
+
+@pytest.mark.timeout(180)
+async def test_killed_at_every_step_it_ends_with_the_same_state(
+    kafka, app_id: str, plan: TopicPlan, catalogue: Path, run_worker, monkeypatch
+) -> None:
+    servers = kafka.bootstrap_servers
+    # Not a multiple: users move between the old partitions too, into dictionaries in use.
+    small, large = replace(plan, partitions=2), replace(plan, partitions=3)
+    await ensure_topics({"bootstrap_servers": servers}, small)
+    program = load_catalogue(catalogue).compile(Limits(retention_ms=36_500 * 86_400_000))
+    states = await settle(servers, small, program, events(0, 4), START)
+    tags = at_home(await read_to_end(servers, small.tag_state), 2)
+    settings = {"catalog": catalogue, **SETTINGS}
+    env = environment(servers, large, **settings)
+
+    code, said = await run(env, "-m", "support.dying", "3", *STEPS)
+    assert code == 0, said
+    # Half changed, no worker starts, and it names the command.
+    worker = await asyncio.to_thread(run_worker, servers, large, ready=False, **settings)
+    assert await asyncio.to_thread(worker.exit_code, 30) != 0
+    assert "`stream-app repartition --to 3 --apply` has begun and not ended" in worker.text()
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    # It is a member of the group until its session is over.
+    async with asyncio.timeout(30):
+        while not await nobody_at_work():
+            await asyncio.sleep(0.1)
+
+    code, said = await run(env, "-m", "stream_app", "repartition", "--apply")
+    assert code == 0, said
+    assert f"{len(USERS)}" in said
+    assert "Set STREAM_APP_PARTITIONS=3" in said
+    code, said = await run(env, "-m", "stream_app", "repartition", "--apply")
+    assert (code, "nothing to do" in said) == (0, True)
+
+    again = await restored(servers, large, program)
+    assert features(again) == features(states)
+    assert at_home(await read_to_end(servers, large.tag_state), 3) == tags
+    rows = [r for r in await read_to_end(servers, large.changelog) if r.key[:1] != b"\0"]
+    assert len(at_home(rows, 3)) == len(USERS)
+
+    # What comes next is counted on top, by whoever has the user now.
+    await asyncio.to_thread(run_worker, servers, large, **settings)
+    await send(servers, large, events(4, 1))
+    wanted = features(fold(program, events(0, 5), 3, START))
+    async with asyncio.timeout(45):
+        while features(await restored(servers, large, program)) != wanted:
+            await asyncio.sleep(0.1)
+    assert not await read_to_end(servers, large.dead_letters)
+    metas = [r.value for r in await read_to_end(servers, large.changelog) if r.key == META]
+    assert b'"partitions":3' in metas[-1]
+    assert b'"was":[2]' in metas[-1]
+
+
+async def nobody_at_work() -> bool:
+    """Whether the group is empty."""
+    try:
+        await refuse_members(resolve())
+    except OfflineError:
+        return False
+    return True
+
+
+async def grown(servers: str, larger: TopicPlan) -> None:
+    """Give every topic more partitions, and nothing else."""
+    names = [spec.name for spec in topic_specs(larger)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await grow(admin, dict.fromkeys(names, larger.partitions))
+    finally:
+        await admin.close()
+
+
+@pytest.mark.timeout(120)
+async def test_refused_while_a_worker_lives_or_events_wait_as_workers_are_with_too_many(
+    kafka, topics: TopicPlan, catalogue: Path, run_worker, monkeypatch
+) -> None:
+    servers, settings = kafka.bootstrap_servers, {"catalog": catalogue, **SETTINGS}
+    program = load_catalogue(catalogue).compile(Limits(retention_ms=36_500 * 86_400_000))
+    for name, value in environment(servers, topics, **settings).items():
+        monkeypatch.setenv(name, value)
+
+    async def say(*arguments: str) -> Result:
+        return await asyncio.to_thread(CliRunner().invoke, main, ["repartition", *arguments])
+
+    await settle(servers, topics, program, events(0, 1), START)
+    await send(servers, topics, events(1, 1))
+    for arguments in (["--to", "8"], ["--to", "8", "--apply"]):
+        waiting = await say(*arguments)
+        assert "240 events are not read yet" in waiting.output + waiting.stderr
+    assert waiting.exit_code == 2
+    fewer = await say("--to", "3")
+    assert fewer.exit_code == 2
+    assert "another STREAM_APP_APP_ID" in fewer.stderr
+
+    worker = await asyncio.to_thread(run_worker, servers, topics, **settings)
+    async with asyncio.timeout(45):
+        while (await look(resolve(), 8)).lag:
+            await asyncio.sleep(0.1)
+    alive = await say("--to", "8", "--apply")
+    assert alive.exit_code == 2
+    assert "1 worker(s) of group" in alive.stderr
+    assert await asyncio.to_thread(worker.terminate) == 0
+
+    planned = await say("--to", "8")
+    assert planned.exit_code == 0
+    assert "--apply moves about 50% of the users" in planned.output
+    # Somebody adds partitions by hand: those that hold nothing yet refuse as the others do.
+    larger = replace(topics, partitions=8)
+    await grown(servers, larger)
+    worker = await asyncio.to_thread(run_worker, servers, larger, ready=False, **settings)
+    assert await asyncio.to_thread(worker.exit_code, 30) != 0
+    assert "`stream-app repartition --to 8 --apply` moves them" in worker.text()
