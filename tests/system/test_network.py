@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from support.proxy import Proxy
+from support.readiness import ANSWER, NO_ANSWER, says
 from support.stage import Stage, stage
 from support.worker import Worker
 
@@ -18,7 +18,6 @@ from stream_app.kafka.topics import TopicPlan, ensure_topics
 
 FRONT = "FRONT"
 CUTS = 8
-ANSWER, NO_ANSWER = "brokers answer", "brokers do not answer"
 
 
 @asynccontextmanager
@@ -32,17 +31,6 @@ async def behind(folder: Path) -> AsyncIterator[tuple[EmbeddedKafka, Proxy]]:
             yield kafka, proxy
         finally:
             await asyncio.to_thread(kafka.stop)
-
-
-async def says(worker: Worker, ready: bool, detail: str) -> None:
-    """Return when readiness says so of the connection to the brokers."""
-    async with asyncio.timeout(60):
-        while True:
-            status, body = await asyncio.to_thread(worker.get, "/readyz")
-            told = json.loads(body)["conditions"]["connected"] if status else {}
-            if told == {"ok": ready, "detail": detail} and (status == 200) is ready:
-                return
-            await asyncio.sleep(0.1)
 
 
 @pytest.mark.timeout(300)
@@ -71,7 +59,7 @@ async def slowed(on: Stage, worker: Worker, proxy: Proxy) -> None:
     """50 ms each way and 200 kB a second: it works, and says how far behind it is."""
     proxy.slow(latency_s=0.05, bytes_per_s=200_000)
     await on.follower.advance_each(100)
-    await says(worker, True, ANSWER)
+    await says(worker, ANSWER)
     assert await asyncio.to_thread(worker.metric, "stream_app_lag") > 0
     await proxy.mend()
 
@@ -93,7 +81,7 @@ async def away(on: Stage, worker: Worker, proxy: Proxy) -> None:
             await proxy.refuse()
         else:
             proxy.swallow()
-        await says(worker, False, NO_ANSWER)
+        await says(worker, NO_ANSWER)
         await proxy.mend()
-        await says(worker, True, ANSWER)
+        await says(worker, ANSWER)
         await on.follower.advance_each(100)
