@@ -17,13 +17,14 @@ from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy
 from faust.auth import OAuthCredentials
 
-from stream_app.agents import add_agents
+from stream_app.agents import add_agent, add_agents
 from stream_app.engine import Profiles, Program
 from stream_app.engine.catalogue import Limits
 from stream_app.engine.changelog import Loader
 from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.kafka import connection, store, transport
+from stream_app.kafka.assignor import FollowingAssignor
 from stream_app.kafka.ending import end_process
 from stream_app.kafka.in_use import ModelsInUse, Take
 from stream_app.kafka.log import Log
@@ -100,7 +101,8 @@ def create_app(settings: Settings) -> StreamApp:
     app.Table("profiles", key_type=str, value_type=dict, partitions=settings.partitions)
     add_agents(app, settings, partitions)
     app.partitions = partitions
-    app.worker = WorkerService(app, around, partitions, catalogue, health, in_use)
+    subscribe = partial(add_agent, app, partitions)
+    app.worker = WorkerService(app, around, partitions, catalogue, health, in_use, subscribe)
     return app
 
 
@@ -147,6 +149,7 @@ def _faust_app(settings: Settings) -> StreamApp:
         stream_wait_empty=False,
         stream_buffer_maxsize=64,
         table_standby_replicas=0,
+        PartitionAssignor=FollowingAssignor,
         table_cleanup_interval=86_400.0,
         topic_allow_declare=False,
         topic_disable_leader=True,

@@ -124,6 +124,8 @@ class Settings(BaseSettings):
     """Output: samples of users to learn from, where the catalogue declares learning."""
     models_topic: Topic = "models"
     """Output of the trainer: the models that workers score with, compacted."""
+    route: Literal["auto", "never"] = "never"
+    """What becomes of events on another partition than their user's: taken there, or refused."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Partitions of a topic when it is created, the same for all; training and models have 1."""
     replication: Annotated[int, Field(ge=1, le=100)] = 1
@@ -263,6 +265,11 @@ class Settings(BaseSettings):
     def changelog_topic(self) -> str:
         """Where profiles are kept: the changelog of the Faust table `profiles`."""
         return f"{self.app_id}-profiles-changelog"
+
+    @property
+    def routed_topic(self) -> str:
+        """Where workers put events that were read on another partition than their user's."""
+        return f"{self.app_id}-routed"
 
     @property
     def codec(self) -> str | None:

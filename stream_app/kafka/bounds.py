@@ -18,19 +18,21 @@ def first_offsets(
     known: Mapping[str, int] | None,
     bounds: Mapping[TP, tuple[int, int]],
     *,
+    names: Sequence[str] = TOPICS,
     accept_gaps: bool = False,
 ) -> list[int]:
-    """Return where to start reading clicks and purchases (`tps`).
+    """Return where to start reading the inputs `tps`, which `\\0meta` calls by `names`.
 
     `known` are the next offsets of `\\0meta`, None where nothing was committed yet: then reading
-    starts at the first record kept. `bounds` are first and last stable offsets. Where retention
-    deleted what was next, raises Refusal, or with `accept_gaps` starts at the first record kept.
+    starts at the first record kept, as that of an input that is not known there. `bounds` are first
+    and last stable offsets. Where retention deleted what was next, raises Refusal, or with
+    `accept_gaps` starts at the first record kept.
     """
     if known is None:
         return [bounds[tp][0] for tp in tps]
     return [
-        check_bounds(tp, known[name], *bounds[tp], accept_gaps=accept_gaps)
-        for tp, name in zip(tps, TOPICS, strict=True)
+        check_bounds(tp, known.get(name, bounds[tp][0]), *bounds[tp], accept_gaps=accept_gaps)
+        for tp, name in zip(tps, names, strict=True)
     ]
 
 

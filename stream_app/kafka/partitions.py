@@ -11,6 +11,7 @@ from faust.types import TP
 from stream_app.engine.catalogue import Program
 from stream_app.engine.models import Models
 from stream_app.health import Health
+from stream_app.kafka.inputs import ROUTED, expected, inputs_of, topics_of
 from stream_app.kafka.states import State
 from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.task import PartitionTask
@@ -22,7 +23,8 @@ log = logging.getLogger(__name__)
 class Partitions:
     """Tasks by partition number; the owner of a number is who holds the changelog's partition.
 
-    Every method runs on the event loop. Whatever goes wrong ends the process by `around.fail`.
+    `counts` are the partitions of the inputs, where there are not as many as tasks. Every method
+    runs on the event loop. Whatever goes wrong ends the process by `around.fail`.
     """
 
     def __init__(self, around: Surroundings, health: Health) -> None:
@@ -30,19 +32,16 @@ class Partitions:
         self._around = around
         self._health = health
         self._generation = -1
-        self._topics = {
-            around.settings.clicks_topic: 0,
-            around.settings.purchases_topic: 1,
-        }
+        self.counts: dict[str, int] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     def offer(self, fetched: Fetched) -> None:
         """Hand a fetch to its task; one from an earlier generation or seek is dropped."""
-        task = self.tasks.get(fetched.tp.partition)
+        task = self.tasks.get(fetched.tp.partition % self._around.settings.partitions)
         if fetched.era.over:
             return
-        if task is not None and fetched.generation == self._generation:
-            task.offer(self._topics[fetched.tp.topic], fetched.records)
+        if task is not None and fetched.generation == self._generation and fetched.tp in task.tps:
+            task.offer(task.tps.index(fetched.tp), fetched.records)
             if task.rounds is not None:
                 now = self._around.clocks.wall_ms()
                 self._health.queued(task.number, task.rounds.queue.records, now)
@@ -55,34 +54,46 @@ class Partitions:
 
     async def assign(self, assigned: Iterable[TP], generation: int) -> None:
         """A rebalance ended: go on with what is ours, leave what is not, begin what is new."""
-        numbers = self._owned(set(assigned))
+        every = set(assigned)
+        numbers = self._owned(every)
         self._generation = generation
         self._around.metrics.count("rebalances")
         self._health.assigned(numbers, self._around.clocks.wall_ms())
         for number in set(self.tasks) - numbers:
             self._leave(self.tasks.pop(number))
         for number in sorted(numbers):
+            inputs = inputs_of(self._around.settings, number, every)
             task = self.tasks.get(number)
+            if task is not None and task.inputs != inputs:
+                # An input has more partitions than before: a new task begins with all of them.
+                self._leave(self.tasks.pop(number))
+                task = None
             if task is None:
-                task = self.tasks[number] = PartitionTask(number, self._around)
+                task = self.tasks[number] = PartitionTask(number, self._around, inputs)
                 task.start()
             else:
                 await task.assign()
         log.info("Generation %d: partitions %s", generation, sorted(numbers) or "none")
 
     def _owned(self, assigned: set[TP]) -> set[int]:
-        settings = self._around.settings
+        settings, topics = self._around.settings, topics_of(self._around.settings)
         held = {tp.partition for tp in assigned if tp.topic == settings.changelog_topic}
-        inputs = [{tp.partition for tp in assigned if tp.topic == topic} for topic in self._topics]
-        waiting = set.union(*inputs) ^ held
+        read = {
+            tp.partition % settings.partitions
+            for tp in assigned
+            if topics.get(tp.topic, ROUTED) != ROUTED
+        }
+        owned = {n for n in held if expected(settings, n, self.counts) <= assigned}
+        waiting = (held | read) - owned
         if waiting:
             log.warning("Partitions %s wait: not all of their topics are ours", sorted(waiting))
-        return set.intersection(held, *inputs)
+        return owned
 
     def _leave(self, task: PartitionTask) -> None:
         # Closing a producer talks to the broker; the rebalance must not wait for it. The new owner
         # fences this producer whether it is closed or not.
-        self._around.metrics.forget(task.number)
+        for number in {task.number, *(tp.partition for tp in task.tps)}:
+            self._around.metrics.forget(number)
         leaving = asyncio.create_task(task.stop(), name=f"leave-{task.number}")
         self._leaving.add(leaving)
         leaving.add_done_callback(self._left)

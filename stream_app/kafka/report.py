@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from stream_app.domain.batch import TOPICS
 from stream_app.domain.changes import TagChange
 from stream_app.engine.step import Step
-from stream_app.kafka.queue import Taken
 from stream_app.metrics import Metrics
 
 #: Stands for no segment.
@@ -22,10 +21,12 @@ _NONE: Final = "none"
 @dataclass(frozen=True, slots=True)
 class Report:
     """Counts by topic, reason, tag and action, and segments before and after; `caused_at` are the
-    Kafka timestamps (ms) of the records that caused changes, one a record.
+    Kafka timestamps (ms) of the records that caused changes, one a record. Of `events` those that
+    were `routed` away are no part.
     """
 
     events: tuple[int, ...]
+    routed: tuple[int, ...]
     duplicates: tuple[int, ...]
     rejected: Counter[tuple[str, ...]]
     changes: Counter[tuple[str, ...]]
@@ -33,11 +34,13 @@ class Report:
     caused_at: list[int]
 
     @classmethod
-    def of(cls, taken: Taken, result: Step) -> Report:
-        """Look at a round that was folded and is not committed yet."""
-        changes = result.outputs.changes
+    def of(cls, records: Sequence[Sequence[Any]], result: Step) -> Report:
+        """Look at a round of `records` that was folded and is not committed yet."""
+        changes, routed = result.outputs.changes, Counter(one.topic for one in result.misplaced)
+        topics = range(len(TOPICS))
         return cls(
-            events=tuple(map(len, taken.records)),
+            events=tuple(len(records[topic]) - routed[topic] for topic in topics),
+            routed=tuple(routed[topic] for topic in topics),
             duplicates=result.duplicates,
             rejected=Counter((rejected.reason.value,) for rejected in result.rejected),
             changes=Counter((change.tag, change.action) for change in changes),
@@ -46,31 +49,34 @@ class Report:
                 for change in changes
                 if change.cls == "segment"
             ),
-            caused_at=_caused_at(taken, changes),
+            caused_at=_caused_at(records, changes),
         )
 
     def count(self, metrics: Metrics, now_ms: int) -> None:
         """Add it to `metrics` after the commit, which was at `now_ms`."""
-        for name, events, duplicates in zip(TOPICS, self.events, self.duplicates, strict=True):
+        counted = zip(TOPICS, self.events, self.duplicates, self.routed, strict=True)
+        for name, events, duplicates, routed in counted:
             metrics.count("events", events, topic=name)
             metrics.count("duplicates", duplicates, topic=name)
+            metrics.count("routed", routed, topic=name)
         metrics.count_each("rejected", self.rejected)
         metrics.count_each("tag_changes", self.changes)
         metrics.count_each("segment_moves", self.moves)
         metrics.count("transactions", outcome="committed")
-        metrics.observe("batch_size", sum(self.events))
+        metrics.observe("batch_size", sum(self.events) + sum(self.routed))
         if self.caused_at:
             delays = (now_ms - np.array(self.caused_at)) / 1000
             metrics.observe("event_to_change_seconds", delays)
 
 
-def _caused_at(taken: Taken, changes: Sequence[TagChange]) -> list[int]:
-    causes = {(c.cause.topic, c.cause.offset) for c in changes if c.cause is not None}
+def _caused_at(records: Sequence[Sequence[Any]], changes: Iterable[TagChange]) -> list[int]:
+    named = [change.cause for change in changes if change.cause is not None]
+    causes = {(cause.topic, cause.partition, cause.offset) for cause in named}
     if not causes:
         return []
     return [
         record.timestamp
         for topic, name in enumerate(TOPICS)
-        for record in taken.records[topic]
-        if (name, record.offset) in causes
+        for record in records[topic]
+        if (name, record.partition, record.offset) in causes
     ]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, starmap
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
-from stream_app.domain.batch import TOPICS
+from stream_app.domain.errors import Rejected
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
 from stream_app.engine.models import Models
 from stream_app.engine.outputs import KeyValue
-from stream_app.engine.step import DUE_LIMIT, Step, step
+from stream_app.engine.step import DUE_LIMIT, Step, misrouted, step
 from stream_app.kafka.dead_letters import DeadLetterBudget, dead_letter
+from stream_app.kafka.inputs import Input
 from stream_app.kafka.queue import RecordQueue, Taken
 from stream_app.kafka.report import Report
+from stream_app.kafka.routing import Routed, by_target, gather, strays
 from stream_app.kafka.tracing import Times, Trace
-from stream_app.kafka.writer import Outgoing, Packed
+from stream_app.kafka.writer import Outgoing, Packed, Target
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 
@@ -30,7 +32,7 @@ class Writer(Protocol):
     """What a partition needs of a transactional producer; `TransactionWriter` has it."""
 
     async def open(self, timeout_s: float) -> None: ...
-    def pack(self, outputs: Mapping[str, Iterable[Outgoing]]) -> Packed: ...
+    def pack(self, outputs: Mapping[str | Target, Iterable[Outgoing]]) -> Packed: ...
     async def write(self, packed: Packed) -> None: ...
     async def close(self, timeout_s: float) -> None: ...
 
@@ -62,6 +64,7 @@ class Rounds:
     def __init__(
         self,
         loader: Loader,
+        inputs: Sequence[Input],
         following: Sequence[int],
         writer: Writer,
         settings: Settings,
@@ -71,7 +74,8 @@ class Rounds:
     ) -> None:
         self.profiles = loader.profiles
         self.next = list(following)
-        self.queue = RecordQueue(len(TOPICS), settings.queue_records, settings.queue_bytes)
+        self.queue = RecordQueue(len(inputs), settings.queue_records, settings.queue_bytes)
+        self._inputs = tuple(inputs)
         self._layouts = set(loader.layouts)
         self._writer = writer
         self._settings = settings
@@ -87,6 +91,10 @@ class Rounds:
         #: some still wait for it.
         self._decided, self._judged = ("", "") if meta is None else (meta.revision, meta.models)
         self._was = () if meta is None else meta.was
+        self._names = [one.name for one in inputs]
+        #: Where reading would go on in what is no input now: with `route` turned off and on again,
+        #: nothing must be read twice.
+        self._elsewhere = {} if meta is None else dict(meta.next)
 
     @property
     def waiting(self) -> bool:
@@ -152,13 +160,16 @@ class Rounds:
     def _fold(self, taken: Taken, floor: int) -> _Folded | None:
         """Fold `taken` and pack what is to be written; None where that is nothing."""
         now = self._clocks.wall_ms()
+        records = gather(taken, self._inputs)
         result = step(
             self.profiles,
-            taken.records,
+            records,
             floor=floor,
             emitted_at=now,
             due_limit=DUE_LIMIT if self._look_for_due else 0,
+            route=self._settings.route == "auto",
         )
+        result.rejected += [*self._routed_twice(result, records), *strays(records)]
         if self._look_for_due and result.due < DUE_LIMIT:
             models = self.profiles.models
             self._decided = self.profiles.program.catalogue.revision
@@ -167,11 +178,26 @@ class Rounds:
         events = sum(map(len, taken.records))
         self._budget.spend(events, result.rejected)
         if events or result.touched or result.training or now - self.committed_at > KEEP_ALIVE_MS:
-            packed = self._writer.pack(self._outputs(taken, result))
-            return _Folded(packed, Report.of(taken, result), result.touched)
+            packed = self._writer.pack(self._outputs(taken, records, result))
+            return _Folded(packed, Report.of(records, result), result.touched)
         return None
 
-    def _outputs(self, taken: Taken, result: Step) -> dict[str, Iterator[Outgoing]]:
+    def _routed_twice(self, result: Step, records: Sequence[Sequence[Any]]) -> list[Rejected]:
+        """Take what was routed here and does not belong here out of what is to be routed.
+
+        Workers that disagree on where users belong would else send it to and fro for ever.
+        """
+        every, result.misplaced, twice = result.misplaced, [], []
+        for one in every:
+            if isinstance(records[one.topic][one.position], Routed):
+                twice.append(misrouted(self.profiles, one))
+            else:
+                result.misplaced.append(one)
+        return twice
+
+    def _outputs(
+        self, taken: Taken, records: Sequence[Sequence[Any]], result: Step
+    ) -> dict[str | Target, Iterable[Outgoing]]:
         settings, outputs = self._settings, result.outputs
         changelog = chain(self._internal(taken, result), outputs.rows())
         return {
@@ -180,9 +206,10 @@ class Rounds:
             settings.tag_state_topic: starmap(Outgoing, outputs.states),
             settings.training_topic: starmap(Outgoing, result.training),
             settings.dead_letters_topic: (
-                dead_letter(taken.records[r.topic][r.position], r, settings.dead_letter_max)
+                dead_letter(records[r.topic][r.position], r, settings.dead_letter_max)
                 for r in result.rejected
             ),
+            **by_target(settings.routed_topic, result.misplaced, records),
         }
 
     def _internal(self, taken: Taken, result: Step) -> list[KeyValue]:
@@ -190,7 +217,7 @@ class Rounds:
         layout = self.profiles.program.layout
         fingerprint = f"{layout.fingerprint:016x}"
         meta = Meta(
-            next=dict(zip(TOPICS, taken.next, strict=True)),
+            next=self._elsewhere | dict(zip(self._names, taken.next, strict=True)),
             time=self.profiles.time,
             layout=fingerprint,
             strings=len(self.profiles.dictionary),

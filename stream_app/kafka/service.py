@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import faust
@@ -45,8 +46,11 @@ class WorkerService:
         catalogue: CatalogueFile,
         health: Health,
         in_use: ModelsInUse,
+        subscribe: Callable[[str], None],
     ) -> None:
         self._app = app
+        self._subscribe = subscribe
+        self._reads_routed = False
         self._around = around
         self._partitions = partitions
         self._catalogue = catalogue
@@ -72,6 +76,8 @@ class WorkerService:
             await self._http.start()
             log.info("HTTP on port %d: /metrics /livez /readyz", self._http.port)
             await self._wait_for_topics()
+            if self._reads_routed:
+                self._subscribe(self._around.settings.routed_topic)
             await self._in_use.follow()
         except (PortTaken, TopicsError) as error:
             raise Refusal(str(error)) from error
@@ -96,13 +102,24 @@ class WorkerService:
         plan = TopicPlan.of(settings, learning=self._in_use.learning)
         while True:
             try:
-                await ensure_topics(settings.client_options(), plan)
+                findings = await ensure_topics(settings.client_options(), plan)
+                self._partitions.counts.update(
+                    {one.spec.name: one.found.partitions for one in findings if one.found}
+                )
+                self._reads_routed = settings.route == "auto" or await self._has_routed(plan)
                 return
             except (KafkaConnectionError, TimeoutError, OSError) as error:
                 self._around.metrics.count("reconnects")
                 log.warning("Kafka is away, next try in %.1f s: %s", wait, error)
             await asyncio.sleep(wait)
             wait = min(_LONGEST_WAIT_S, wait * 2)
+
+    async def _has_routed(self, plan: TopicPlan) -> bool:
+        """Whether there is a topic of routed events: some may wait from when `route` was on."""
+        settings = self._around.settings
+        routing = replace(plan, routed=settings.routed_topic)
+        findings = await ensure_topics(settings.client_options(), routing, create=False)
+        return any(one.found for one in findings if one.spec.name == routing.routed)
 
     async def _on_revoked(self, app: faust.App, revoked: Iterable[TP], **kwargs: Any) -> None:
         await self._ending_on_error(self._partitions.revoke())

@@ -10,11 +10,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
-from stream_app.domain.batch import TOPICS
 from stream_app.kafka import states
 from stream_app.kafka.bounds import check_bounds, first_offsets
 from stream_app.kafka.clock import CaughtUp
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.inputs import Input, inputs_of
 from stream_app.kafka.queue import Gap
 from stream_app.kafka.rounds import Rounds
 from stream_app.kafka.states import State
@@ -24,21 +24,29 @@ log = logging.getLogger(__name__)
 
 
 class PartitionTask:
-    """The one writer of partition `number`; see `states` for its life."""
+    """The one writer of partition `number`; see `states` for its life.
 
-    def __init__(self, number: int, around: Surroundings) -> None:
-        settings = around.settings
+    It reads `inputs`, by default the partitions of clicks and purchases with its number.
+    """
+
+    def __init__(
+        self, number: int, around: Surroundings, inputs: Sequence[Input] | None = None
+    ) -> None:
         self.number = number
         self.state = State.CREATED
-        self.tps = tuple(TP(t, number) for t in (settings.clicks_topic, settings.purchases_topic))
+        if inputs is None:
+            topics = around.settings.clicks_topic, around.settings.purchases_topic
+            inputs = inputs_of(around.settings, number, [TP(topic, number) for topic in topics])
+        self.inputs = tuple(inputs)
+        self.tps = tuple(one.tp for one in self.inputs)
         self.rounds: Rounds | None = None
         self._around = around
         self._writer = around.new_writer(number)
-        self._caught_up = CaughtUp(len(TOPICS))
+        self._caught_up = CaughtUp(len(self.inputs))
         self._owned = True
         #: How often it was revoked or sought again: what was asked before says nothing after it.
         self._revoked = 0
-        #: By topic: where reading began; -1 once a gap was met there and it was sought again.
+        #: By input: where reading began; -1 once a gap was met there and it was sought again.
         self._begun: list[int] = []
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -85,10 +93,10 @@ class PartitionTask:
         await self._writer.close(self._around.settings.drain_timeout_s)
         self.rounds = None
 
-    def offer(self, topic: int, records: Sequence[ConsumerRecord]) -> None:
-        """Take a fetch of input `topic`; pauses fetching when enough is queued."""
+    def offer(self, number: int, records: Sequence[ConsumerRecord]) -> None:
+        """Take a fetch of the input of this number; pauses fetching when enough is queued."""
         if self.state is State.RUNNING and self.rounds is not None:
-            self.rounds.queue.put(topic, records)
+            self.rounds.queue.put(number, records)
             if self.rounds.queue.full:
                 self._fetch(False)
             self._wake.set()
@@ -125,7 +133,7 @@ class PartitionTask:
         self._caught_up.observe(topic, position, stable, at_ms, queue_empty=empty)
         if stable is not None and stable >= 0:
             lag = 0 if empty and position >= stable else stable - rounds.next[topic]
-            labels = {"topic": TOPICS[topic], "partition": str(self.number)}
+            labels = {"topic": self.inputs[topic].label, "partition": str(tp.partition)}
             self._around.metrics.set("lag", max(0, lag), **labels)
 
     async def _live(self) -> None:
@@ -157,9 +165,11 @@ class PartitionTask:
         known = None if loader.meta is None else loader.meta.next
         bounds = await around.inputs.log_bounds(self.tps)
         accept_gaps = around.settings.accept_gaps
-        following = first_offsets(self.tps, known, bounds, accept_gaps=accept_gaps)
+        names = [one.name for one in self.inputs]
+        following = first_offsets(self.tps, known, bounds, names=names, accept_gaps=accept_gaps)
         self.rounds = Rounds(
             loader,
+            self.inputs,
             following,
             self._writer,
             around.settings,
@@ -177,7 +187,7 @@ class PartitionTask:
             self.number,
             len(loader.profiles),
             took,
-            ", ".join(f"{tp.topic} {n}" for tp, n in zip(self.tps, following, strict=True)),
+            ", ".join(f"{name} {n}" for name, n in zip(names, following, strict=True)),
             extra={"partition": self.number},
         )
         await self._run()

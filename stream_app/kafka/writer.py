@@ -29,19 +29,26 @@ sender.BACKOFF_OVERRIDE = RETRY_S
 
 
 class Outgoing(NamedTuple):
-    """A record to write to the writer's partition."""
+    """A record to write, to the writer's partition unless its batch has a `Target`."""
 
     key: bytes
     value: bytes | memoryview | None
     headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - never changed; aiokafka wants a list
 
 
-#: Filled batches by topic, none of them empty.
-Packed = Mapping[str, list[BatchBuilder]]
+class Target(NamedTuple):
+    """A partition that is not the writer's own."""
+
+    topic: str
+    partition: int
+
+
+#: Filled batches by topic or by target, none of them empty.
+Packed = Mapping[str | Target, list[BatchBuilder]]
 
 
 class TransactionWriter:
-    """Writes to partition `number` of every output topic, one transaction a call.
+    """Writes to partition `number` of every output topic, and to targets, one transaction a call.
 
     Topics in `single` have one partition, which all writers share.
     Opening takes over the transactional id: it ends a dead owner's open transaction and fences an
@@ -85,10 +92,10 @@ class TransactionWriter:
         except KafkaError as error:
             raise failed(f"the producer of {self.transactional_id} did not open", error) from error
 
-    def pack(self, outputs: Mapping[str, Iterable[Outgoing]]) -> Packed:
-        """Fill batches with the records of `outputs` (by topic); Fatal for one larger than that."""
-        packed = {topic: self._batches(topic, records) for topic, records in outputs.items()}
-        return {topic: batches for topic, batches in packed.items() if batches}
+    def pack(self, outputs: Mapping[str | Target, Iterable[Outgoing]]) -> Packed:
+        """Fill batches with the records of `outputs`; Fatal for one larger than a batch."""
+        packed = {place: self._batches(place, records) for place, records in outputs.items()}
+        return {place: batches for place, batches in packed.items() if batches}
 
     async def write(self, packed: Packed) -> None:
         """Commit what was packed in one transaction, or raise Fatal."""
@@ -123,15 +130,20 @@ class TransactionWriter:
         # First one batch of every topic, so that a single request adds all partitions to the
         # transaction; a topic's further batches wait for the one before.
         for wave in zip_longest(*packed.values()):
-            for topic, batch in zip(packed, wave, strict=True):
+            for place, batch in zip(packed, wave, strict=True):
                 if batch is not None:
-                    number = 0 if topic in self._single else self._number
+                    topic, number = self._target(place)
                     sent.append(await self._producer.send_batch(batch, topic, partition=number))
         # aiokafka would commit although a batch failed; gather raises the first failure instead.
         await asyncio.gather(*sent)
         await self._producer.commit_transaction()
 
-    def _batches(self, topic: str, records: Iterable[Outgoing]) -> list[BatchBuilder]:
+    def _target(self, place: str | Target) -> Target:
+        if isinstance(place, Target):
+            return place
+        return Target(place, 0 if place in self._single else self._number)
+
+    def _batches(self, place: str | Target, records: Iterable[Outgoing]) -> list[BatchBuilder]:
         batches: list[BatchBuilder] = []
         batch = None
         for key, value, headers in records:
@@ -141,8 +153,8 @@ class TransactionWriter:
             size = len(key) + len(value or b"")
             if size > MAX_BATCH_BYTES:
                 raise Fatal(
-                    f"a record of {size} bytes with key {masked(key)} for {topic} is larger than a "
-                    f"batch of {MAX_BATCH_BYTES} bytes"
+                    f"a record of {size} bytes with key {masked(key)} for "
+                    f"{self._target(place).topic} is larger than a batch of {MAX_BATCH_BYTES} bytes"
                 )
             batch = self._producer.create_batch()
             batches.append(batch)

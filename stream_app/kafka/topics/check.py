@@ -59,7 +59,7 @@ def compare(
     unseen: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Finding]:
     """A finding for every declared topic, in order; `unseen` says what may not be looked at."""
-    alike = [spec for spec in specs if not spec.single]
+    alike = [spec for spec in specs if not (spec.single or spec.free)]
     counts = {found[spec.name].partitions for spec in alike if spec.name in found}
     return [
         Finding(spec, there, tuple(misfits), unseen=hidden)
@@ -83,7 +83,7 @@ def _misfits(spec: TopicSpec, there: Found, counts: set[int]) -> list[str]:
 
 
 def _partitions(spec: TopicSpec, there: Found, counts: set[int]) -> str:
-    if there.partitions == spec.partitions:
+    if there.partitions == spec.partitions or spec.free:
         return ""
     wrong = f"{there.partitions} partition(s), {spec.partitions} wanted; "
     if spec.single:

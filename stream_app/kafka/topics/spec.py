@@ -39,6 +39,8 @@ class TopicPlan:
     tags: str = "tags"
     tag_state: str = "tag-state"
     dead_letters: str = "dead-letters"
+    # Empty where nothing is routed: then the inputs need as many partitions as the others.
+    routed: str = ""
     # Both empty where nothing is learned.
     training: str = ""
     models: str = ""
@@ -59,6 +61,7 @@ class TopicPlan:
             tags=tags,
             tag_state=tag_state,
             dead_letters=dead_letters,
+            routed=settings.routed_topic if settings.route == "auto" else "",
             training=settings.training_topic if learning else "",
             models=settings.models_topic if learning else "",
             training_days=settings.training_days,
@@ -84,6 +87,8 @@ class TopicSpec:
     extra: Mapping[str, str] = field(default_factory=dict)
     # One partition, whatever the others have: everybody reads it in the same order.
     single: bool = False
+    # Any number of partitions will do.
+    free: bool = False
 
     @property
     def config(self) -> dict[str, str]:
@@ -112,9 +117,10 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
             extra=extra,
         )
 
+    week = {"retention.ms": str(7 * DAY_MS)}
     month = {"retention.ms": str(30 * DAY_MS)}
     kept = {"retention.ms": "-1"} if plan.keep_inputs else {}
-    specs = (
+    specs: tuple[TopicSpec, ...] = (
         # What an event may weigh is the producers' matter: too large ones become dead letters.
         topic(plan.clicks, "input: what users do", kept, ours=False),
         topic(plan.purchases, "input: purchases and refunds", kept, ours=False),
@@ -124,6 +130,11 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
         # Someone has to notice, look and repair.
         topic(plan.dead_letters, "output: refused events", month),
     )
+    if plan.routed:
+        clicks, purchases, *outputs = specs
+        inputs = (replace(clicks, free=True), replace(purchases, free=True))
+        routed = topic(plan.routed, "internal: events on the way to their users", week)
+        specs = (*inputs, routed, *outputs)
     kept = {"retention.ms": str(int(plan.training_days * DAY_MS))}
     learned = (
         topic(plan.training, "output: samples to learn from", kept),

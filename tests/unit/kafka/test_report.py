@@ -8,7 +8,6 @@ from support.learned import learned, models
 from support.partition import records
 
 from stream_app.engine import Profiles, step
-from stream_app.kafka.queue import Taken
 from stream_app.kafka.report import Report
 from stream_app.metrics import Metrics
 
@@ -20,8 +19,8 @@ def test_users_who_change_segments_are_counted_by_where_they_came_from() -> None
     # One click is nearer to s1, nine to s2; a segment is kept for a day.
     for at, clicks in ((START, 1), (START + 2 * DAY, 9)):
         values = [click("ann", at + n, at=at) for n in range(clicks)]
-        taken = Taken([records(values, at=at), []], [0, 0], [])
-        Report.of(taken, step(profiles, taken.records)).count(metrics, at)
+        taken = [records(values, at=at), []]
+        Report.of(taken, step(profiles, taken)).count(metrics, at)
 
     def moves(before: str, after: str) -> float | None:
         labels = {"before": before, "after": after}

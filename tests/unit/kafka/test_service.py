@@ -61,6 +61,7 @@ class FakePartitions:
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.counts: dict[str, int] = {}
         self.error: Exception | None = None
 
     async def _tell(self, *what: Any) -> None:
@@ -134,8 +135,15 @@ class Worker:
         self.models = ModelsInUse(
             lambda: self.catalogue.program, Reader, lambda models: None, around.metrics
         )
+        self.subscribed: list[str] = []
         self.service = WorkerService(
-            self.app, around, self.partitions, self.catalogue, self.health, self.models
+            self.app,
+            around,
+            self.partitions,
+            self.catalogue,
+            self.health,
+            self.models,
+            self.subscribed.append,
         )
         self.beat = Beat()
 
@@ -165,8 +173,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def worker(path, monkeypatch) -> Any:
-    async def fits(*args: Any) -> None:
+    async def fits(*args: Any, **options: Any) -> list[Any]:
         """Topics are as they should be."""
+        return []
 
     made = Worker(path)
     monkeypatch.setattr(service, "ensure_topics", fits)
@@ -189,10 +198,11 @@ async def test_prepared_it_serves_http_and_is_connected(worker):
 async def test_brokers_away_at_start_are_tried_again_ever_more_slowly(worker, monkeypatch):
     tries: Iterator[Any] = iter([KafkaConnectionError("a")] * 3 + [TimeoutError()] * 4 + [None])
 
-    async def ensure(*args: Any) -> None:
-        error = next(tries)
+    async def ensure(*args: Any, create: bool = True) -> list[Any]:
+        error = next(tries) if create else None
         if error:
             raise error
+        return []
 
     monkeypatch.setattr(service, "ensure_topics", ensure)
     preparing = asyncio.create_task(worker.service.prepare())

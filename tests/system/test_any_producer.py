@@ -1,0 +1,146 @@
+"""Producers that put events anywhere: each is counted once, checked from topics only.
+
+Clicks have three partitions, purchases four; some producers are librdkafka's, some give no key,
+some another one. Workers are killed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from zlib import crc32
+
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from support.broker import Message, produce, read_to_end
+from support.checker import Consumer, check_dead_letters, check_tags, check_truth
+from support.follower import Follower
+from support.stage import SETTINGS
+from support.traffic import CATALOGUE, TOPICS, Made, Traffic
+
+from stream_app.domain.partitioner import PARTITIONERS
+from stream_app.engine.catalogue import load_catalogue
+from stream_app.kafka.topics import TopicPlan, ensure_topics
+
+PORTION = 500
+PORTIONS = 24
+COUNTS = (3, 4)
+
+
+class AnyProducer:
+    """Sends portions of the traffic, each event by one of four kinds of producers."""
+
+    def __init__(self, servers: str, names: tuple[str, str], traffic: Traffic) -> None:
+        self._servers, self._names, self._traffic = servers, names, traffic
+        self.refused: set[bytes] = set()
+        self.sent = 0
+
+    async def send(self) -> None:
+        portion = self._traffic.take(PORTION)
+        self.refused |= {made.value for made in portion if made.refused}
+        split: dict[tuple[int, int], list[Message]] = defaultdict(list)
+        for made in portion:
+            key, partition = placed(made, COUNTS[made.topic])
+            split[made.topic, partition].append(Message(key, made.value))
+        for (topic, partition), messages in split.items():
+            await produce(self._servers, self._names[topic], messages, partition=partition)
+        self.sent += len(portion)
+
+
+def placed(made: Made, partitions: int) -> tuple[bytes | None, int]:
+    """Key and partition of an event; the same when it is sent again."""
+    user, way = made.user.encode(), crc32(made.value)
+    match way % 4:
+        case 0:
+            return user, PARTITIONERS["murmur2"](user, partitions)
+        case 1:
+            return user, PARTITIONERS["crc32"](user, partitions)
+        case 2:
+            return None, way // 4 % partitions
+    session = b"session-%d" % (way // 4)
+    return session, PARTITIONERS["murmur2"](session, partitions)
+
+
+async def grow_clicks(servers: str, plan: TopicPlan) -> None:
+    """Topics of which the clicks have other partitions than the rest."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(plan.clicks, COUNTS[0], 1)])
+    finally:
+        await admin.close()
+    await ensure_topics({"bootstrap_servers": servers}, plan)
+
+
+def positions(records: Iterable[ConsumerRecord]) -> Counter[tuple[str, int, int]]:
+    return Counter((r.topic, r.partition, r.offset) for r in records)
+
+
+def sources(records: Iterable[ConsumerRecord]) -> Counter[tuple[str, int, int]]:
+    """Where the producers' records lie, by the headers of routed ones."""
+    headers = [{name: value.decode() for name, value in r.headers} for r in records]
+    return Counter((h["topic"], int(h["partition"]), int(h["offset"])) for h in headers)
+
+
+async def settled(servers: str, plan: TopicPlan, follower: Follower) -> list[ConsumerRecord]:
+    """Wait until every input is read, and what was routed; return that and all inputs' records."""
+    inputs = [*await read_to_end(servers, plan.clicks), *await read_to_end(servers, plan.purchases)]
+    names = {plan.clicks: TOPICS[0], plan.purchases: TOPICS[1]}
+
+    def read(records: list[ConsumerRecord]) -> bool:
+        return all(
+            follower.next(r.partition).get(names.get(r.topic, "routed"), 0) > r.offset
+            for r in records
+        )
+
+    await follower.until(lambda: read(inputs))
+    routed = await read_to_end(servers, plan.routed)
+    await follower.until(lambda: read(routed) and not follower.overdue())
+    return inputs
+
+
+@pytest.mark.timeout(240)
+async def test_events_are_counted_once_wherever_producers_put_them(
+    kafka, plan, run_worker, tmp_path
+) -> None:
+    servers, moments = kafka.bootstrap_servers, random.Random(7)
+    plan = replace(plan, routed=f"{plan.app_id}-routed")
+    await grow_clicks(servers, plan)
+    catalogue = tmp_path / "catalogue.yaml"
+    catalogue.write_text(CATALOGUE)
+    program = load_catalogue(catalogue).compile()
+    settings = SETTINGS | {"catalog": catalogue, "route": "auto"}
+    traffic = Traffic(11)
+    producer = AnyProducer(servers, (plan.clicks, plan.purchases), traffic)
+
+    async with Follower(servers, plan, program) as follower:
+        workers = [run_worker(servers, plan, ready=False, **settings) for _ in range(2)]
+        for portion in range(PORTIONS):
+            await producer.send()
+            if portion % 6 == 5:
+                await follower.advance(moments.randrange(100, 1_000))
+                victim = moments.randrange(2)
+                assert workers[victim].alive, workers[victim].tail()
+                workers[victim].kill()
+                workers[victim] = run_worker(servers, plan, ready=False, **settings)
+        inputs = await settled(servers, plan, follower)
+        for worker in workers:
+            assert await asyncio.to_thread(worker.terminate) == 0
+        committed = follower.finish()
+
+    assert len(inputs) == producer.sent
+    check_truth(committed, traffic.truth)
+    refused = positions(r for r in inputs if r.value in producer.refused)
+    check_dead_letters(await read_to_end(servers, plan.dead_letters), refused)
+    routed = await read_to_end(servers, plan.routed)
+    assert set(sources(routed).values()) == {1}
+    assert sources(routed).keys() <= positions(inputs).keys() - refused.keys()
+    # Of four ways three are arbitrary, and the fourth is so where partitions are three.
+    assert 0.5 * len(inputs) < len(routed) < 0.8 * len(inputs)
+    consumer = Consumer()
+    consumer.follow(await read_to_end(servers, plan.tags))
+    check_tags(consumer, await read_to_end(servers, plan.tag_state))
