@@ -60,9 +60,12 @@ async def backup(
 
     Raises ArchiveError while a worker or trainer runs, and where the state is not whole.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
-        raise ArchiveError(f"{folder} is not empty: a backup is never written over another")
+        raise ArchiveError(
+            f"{folder} is not empty: a backup is never written over another, nor over what is left "
+            "of one that was broken off"
+        )
     await refuse_running(settings, learning=learning)
     topics = state_topics(settings, learning=learning)
     counts = await partitions_of(settings, topics.values(), learning=learning)
@@ -79,6 +82,11 @@ async def backup(
                     meta = await _copy(reader, part, ends[part], writer)
                     parts.append(writer.done())
                 if role == "changelog":
+                    if meta is None and parts[-1].records:
+                        raise ArchiveError(
+                            f"{topic} partition {number} is not whole: it has profiles but no "
+                            "offsets (`\\0meta`)"
+                        )
                     following.append(meta.next if meta is not None else {})
             progress(role, sum(part.records for part in parts if part.role == role))
     # Whoever started meanwhile has changed what was read.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 
 
@@ -19,3 +20,9 @@ async def close_within(stopping: Awaitable[None], seconds: float) -> None:
         caller = asyncio.current_task()
         if caller is None or caller.cancelling():
             raise
+
+
+async def leave_within(stopping: Awaitable[None], seconds: float) -> None:
+    """The same where nothing is lost when it takes longer, and another error may be on its way."""
+    with contextlib.suppress(TimeoutError):
+        await close_within(stopping, seconds)

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from stream_app.kafka.closing import close_within
+from stream_app.kafka.closing import leave_within
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.refused import why_refused
 from stream_app.kafka.rights import failed
@@ -110,4 +110,4 @@ async def committed(
             raise await why_refused(options, error) from error
         yield Committed(consumer, timeout_s)
     finally:
-        await close_within(consumer.stop(), _CLOSE_S)
+        await leave_within(consumer.stop(), _CLOSE_S)

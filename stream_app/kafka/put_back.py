@@ -30,9 +30,9 @@ from stream_app.kafka.backup import (
     state_topics,
 )
 from stream_app.kafka.bounds import check_bounds
-from stream_app.kafka.closing import close_within
+from stream_app.kafka.closing import leave_within
 from stream_app.kafka.committed import Committed, committed
-from stream_app.kafka.errors import Refusal
+from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.rights import failed
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.kafka.writer import MAX_BATCH_BYTES
@@ -59,17 +59,13 @@ async def put_back(
     manifest = read_manifest(folder)
     roles = {part.role for part in manifest.parts}
     learning = "models" in roles
+    _check_number(manifest, settings.partitions, "the settings want")
     await asyncio.to_thread(verify, folder, manifest)
     await refuse_running(settings, learning=learning)
     await ensure_topics(settings.client_options(), TopicPlan.of(settings, learning=learning))
     topics = state_topics(settings, learning=learning)
     counts = await partitions_of(settings, topics.values(), learning=learning)
-    if counts[settings.changelog_topic] != manifest.partitions:
-        raise ArchiveError(
-            f"the backup is of {manifest.partitions} partitions, the topics have "
-            f"{counts[settings.changelog_topic]}: a user's partition is where his key belongs "
-            f"among {manifest.partitions}"
-        )
+    _check_number(manifest, counts[settings.changelog_topic], "the topics have")
     async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
         await _refuse_filled(reader, counts)
         begins = await _begins(reader, settings, manifest) if new_inputs else None
@@ -84,9 +80,18 @@ async def put_back(
                     kept: Iterable[Kept] = read_part(folder, part)
                     if role == "changelog":
                         kept = _meta_last(kept, None if begins is None else begins[part.number])
-                    written += await _write(producer, at, kept)
+                    within_s = settings.restore_timeout_s
+                    written += await _write(producer, at, kept, within_s)
             progress(role, written)
     return manifest
+
+
+def _check_number(manifest: Manifest, number: int, whose: str) -> None:
+    if number != manifest.partitions:
+        raise ArchiveError(
+            f"the backup is of {manifest.partitions} partitions, {whose} {number}: a user's "
+            f"partition is where his key belongs among {manifest.partitions}"
+        )
 
 
 async def _refuse_filled(reader: Committed, counts: Mapping[str, int]) -> None:
@@ -150,26 +155,40 @@ def _meta_last(kept: Iterable[Kept], begin: Mapping[str, int] | None) -> Iterabl
         yield last._replace(value=msgspec.json.encode(meta))
 
 
-async def _write(producer: AIOKafkaProducer, at: TopicPartition, kept: Iterable[Kept]) -> int:
-    """Write records in order, and return how many once all are confirmed."""
+async def _write(
+    producer: AIOKafkaProducer, at: TopicPartition, kept: Iterable[Kept], within_s: float
+) -> int:
+    """Write records in order, and return how many once all are confirmed.
+
+    Raises Fatal where Kafka does not confirm any for `within_s`.
+    """
     sent, written, batch = [], 0, producer.create_batch()
+    loop = asyncio.get_running_loop()
     try:
-        for record in kept:
-            while (
-                batch.append(
-                    key=record.key, value=record.value, timestamp=record.at, headers=record.headers
-                )
-                is None
-            ):
+        async with asyncio.timeout(within_s) as limit:
+            for record in kept:
+                while (
+                    batch.append(
+                        key=record.key,
+                        value=record.value,
+                        timestamp=record.at,
+                        headers=record.headers,
+                    )
+                    is None
+                ):
+                    sent.append(await producer.send_batch(batch, at.topic, partition=at.partition))
+                    batch = producer.create_batch()
+                    if len(sent) > _UNCONFIRMED:
+                        await asyncio.gather(*sent)
+                        sent.clear()
+                        limit.reschedule(loop.time() + within_s)
+                written += 1
+            if batch.record_count():
                 sent.append(await producer.send_batch(batch, at.topic, partition=at.partition))
-                batch = producer.create_batch()
-                if len(sent) > _UNCONFIRMED:
-                    await asyncio.gather(*sent)
-                    sent.clear()
-            written += 1
-        if batch.record_count():
-            sent.append(await producer.send_batch(batch, at.topic, partition=at.partition))
-        await asyncio.gather(*sent)
+            await asyncio.gather(*sent)
+    except TimeoutError as error:
+        where = f"{at.topic} partition {at.partition}"
+        raise Fatal(f"writing {where}: no answer for {within_s:.0f} s") from error
     except KafkaError as error:
         raise failed(f"writing {at.topic} partition {at.partition} failed", error) from error
     return written
@@ -189,4 +208,4 @@ async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.start()
         yield producer
     finally:
-        await close_within(producer.stop(), _CLOSE_S)
+        await leave_within(producer.stop(), _CLOSE_S)

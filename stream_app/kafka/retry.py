@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -10,8 +11,9 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from aiokafka.producer.producer import TransactionContext
 
-from stream_app.kafka.closing import close_within
+from stream_app.kafka.closing import leave_within
 from stream_app.kafka.committed import committed
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.letters import LetterError, Listing, Note, Position, Wanted
@@ -25,6 +27,7 @@ ORIGIN: Final = "dead-letter"
 #: Events of one transaction.
 _AT_ONCE: Final = 500
 _CLOSE_S: Final = 5.0
+_ABORT_S: Final = 5.0
 
 
 async def read_letters(settings: Settings, wanted: Wanted, limit: int | None = None) -> Listing:
@@ -87,39 +90,66 @@ async def _commit(
     partitions: Mapping[str, int],
     place: Callable[[bytes, int], int],
 ) -> list[Note]:
+    transaction, open_ = producer.transaction(), False
     try:
-        async with asyncio.timeout(settings.transaction_timeout_s), producer.transaction():
-            sent = [
-                await producer.send(
-                    topics[event.topic],
-                    event.value,
-                    key=(key := event.user.encode()),
-                    partition=place(key, partitions[topics[event.topic]]),
-                    headers=[(ORIGIN, str(event.letter.position).encode())],
-                )
-                for event in events
-            ]
-            records = await _confirmed(sent)
-            notes = [
-                Note(event.letter.position, f"{record.topic} {record.partition}:{record.offset}")
-                for event, record in zip(events, records, strict=True)
-            ]
-            written = [
-                await producer.send(
-                    settings.dead_letters_topic,
-                    b"",
-                    key=event.letter.key,
-                    partition=event.letter.position.partition,
-                    headers=note.headers(),
-                )
-                for event, note in zip(events, notes, strict=True)
-            ]
-            await _confirmed(written)
+        async with asyncio.timeout(settings.transaction_timeout_s):
+            await transaction.__aenter__()
+            open_ = True
+            notes = await _send(producer, settings, events, topics, partitions, place)
+            open_ = False
+            await transaction.__aexit__(None, None, None)
     except TimeoutError as error:
         raise Fatal(f"sending took over {settings.transaction_timeout_s:.0f} s") from error
     except KafkaError as error:
         raise failed("sending failed, and nothing of this portion counts", error) from error
+    finally:
+        if open_:
+            await _abort(transaction)
     return notes
+
+
+async def _send(
+    producer: AIOKafkaProducer,
+    settings: Settings,
+    events: Sequence[Repaired],
+    topics: tuple[str, str],
+    partitions: Mapping[str, int],
+    place: Callable[[bytes, int], int],
+) -> list[Note]:
+    sent = [
+        await producer.send(
+            topics[event.topic],
+            event.value,
+            key=(key := event.user.encode()),
+            partition=place(key, partitions[topics[event.topic]]),
+            headers=[(ORIGIN, str(event.letter.position).encode())],
+        )
+        for event in events
+    ]
+    records = await _confirmed(sent)
+    notes = [
+        Note(event.letter.position, f"{record.topic} {record.partition}:{record.offset}")
+        for event, record in zip(events, records, strict=True)
+    ]
+    written = [
+        await producer.send(
+            settings.dead_letters_topic,
+            b"",
+            key=event.letter.key,
+            partition=event.letter.position.partition,
+            headers=note.headers(),
+        )
+        for event, note in zip(events, notes, strict=True)
+    ]
+    await _confirmed(written)
+    return notes
+
+
+async def _abort(transaction: TransactionContext) -> None:
+    """End it, or else workers wait at its records until Kafka does; but not for ever."""
+    with contextlib.suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(_ABORT_S):
+            await transaction.__aexit__(Fatal, Fatal("left"), None)
 
 
 async def _confirmed(sent: Iterable[asyncio.Future[Any]]) -> list[Any]:
@@ -140,16 +170,18 @@ async def _producer(settings: Settings) -> Any:
         compression_type=settings.codec,
         linger_ms=0,
     )
+    within_s = settings.request_timeout_s
     try:
-        async with asyncio.timeout(settings.request_timeout_s):
-            await producer.start()
+        try:
+            async with asyncio.timeout(within_s):
+                await producer.start()
+        except TimeoutError as error:
+            raise Fatal(f"no epoch for sending within {within_s:.0f} s") from error
+        except KafkaError as error:
+            raise failed("sending cannot begin", error) from error
         yield producer
-    except TimeoutError as error:
-        raise Fatal(f"no epoch for sending within {settings.request_timeout_s:.0f} s") from error
-    except KafkaError as error:
-        raise failed("sending cannot begin", error) from error
     finally:
-        await close_within(producer.stop(), _CLOSE_S)
+        await leave_within(producer.stop(), _CLOSE_S)
 
 
 async def _partitions(settings: Settings, topics: Collection[str]) -> dict[str, int]:

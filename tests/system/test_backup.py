@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from support import trainer as counting
 from support.broker import Message, environment, produce, read_to_end
 from support.clicks import CATALOGUE, START, click, purchase
+from support.learned import TEXT
+from support.trainer import Counting, day_end, example
 from support.worker import Worker
 
 from stream_app.cli import main
 from stream_app.engine import load_catalogue
 from stream_app.engine.changelog import Loader
 from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.learning import snapshot, training
 
 #: Old events under new record times.
 SETTINGS = {
@@ -41,6 +46,8 @@ def another(plan: TopicPlan, name: str) -> TopicPlan:
     return replace(
         plan,
         app_id=app_id,
+        training=plan.training and f"{app_id}-training",
+        models=plan.models and f"{app_id}-models",
         tags=f"{app_id}-tags",
         tag_state=f"{app_id}-tag-state",
         dead_letters=f"{app_id}-dead-letters",
@@ -95,10 +102,24 @@ class Operator:
         self._run_worker, self._monkeypatch = run_worker, monkeypatch
 
     async def say(self, plan: TopicPlan, *arguments: str) -> Result:
-        env = environment(self._servers, plan, catalog=self._catalogue, **SETTINGS)
+        learned = {"training_topic": plan.training, "models_topic": plan.models}
+        more = SETTINGS | {name: topic for name, topic in learned.items() if topic}
+        env = environment(self._servers, plan, catalog=self._catalogue, **more)
         for name, value in env.items():
             self._monkeypatch.setenv(name, value)
         return await asyncio.to_thread(CliRunner().invoke, main, arguments)
+
+    async def learn(self, plan: TopicPlan, log: Path) -> Worker:
+        """Start a trainer."""
+        env = environment(
+            self._servers,
+            plan,
+            catalog=self._catalogue,
+            training_topic=plan.training,
+            models_topic=plan.models,
+            **SETTINGS,
+        )
+        return Worker(log, env, (sys.executable, counting.__file__))
 
     async def work(self, plan: TopicPlan) -> Worker:
         return await asyncio.to_thread(
@@ -187,7 +208,9 @@ async def test_a_damaged_backup_or_other_partitions_write_nothing(
     five = replace(another(topics, "d"), partitions=5)
     five = replace(five, clicks=f"{five.app_id}-clicks", purchases=f"{five.app_id}-purchases")
     refused = await operator.say(five, "restore", str(kept), "--new-inputs")
-    assert "the backup is of 4 partitions, the topics have 5" in refused.stderr
+    assert "the backup is of 4 partitions, the settings want 5" in refused.stderr
+    missing = await operator.say(five, "topics")
+    assert missing.output.count("to be created") == 6
 
     other = another(topics, "e")
     file = kept / "changelog-2.gz"
@@ -197,3 +220,68 @@ async def test_a_damaged_backup_or_other_partitions_write_nothing(
     (kept / "manifest.json").unlink()
     refused = await operator.say(other, "restore", str(kept))
     assert "is no backup" in refused.stderr
+
+
+async def records(servers: str, topic: str) -> list[tuple[object, ...]]:
+    found = await read_to_end(servers, topic)
+    return [(r.key, r.value, r.timestamp, list(r.headers)) for r in found]
+
+
+async def learned(servers: str, plan: TopicPlan, count: int) -> list[tuple[object, object]]:
+    """What the trainer published, once it is so much: models by number, and those in use."""
+    async with asyncio.timeout(45):
+        while len(found := await read_to_end(servers, plan.models)) < count:
+            await asyncio.sleep(0.1)
+    assert len(found) == count
+    return [(record.key, record.value) for record in found]
+
+
+@pytest.mark.timeout(180)
+async def test_samples_and_models_are_kept_and_a_trainer_goes_on_from_them(
+    kafka, plan: TopicPlan, operator: Operator, catalogue: Path, tmp_path: Path
+) -> None:
+    servers, kept = kafka.bootstrap_servers, str(tmp_path / "kept")
+    plan = replace(plan, training=f"{plan.app_id}-training", models=f"{plan.app_id}-models")
+    catalogue.write_text(TEXT)
+    await ensure_topics({"bootstrap_servers": servers}, plan)
+
+    async def teach(plan: TopicPlan, *days: int) -> None:
+        samples = [one for day in days for one in (example(day), day_end(day))]
+        messages = [Message(b"k", training.encode(sample)) for sample in samples]
+        await produce(servers, plan.training, messages, transactional_id="test")
+
+    await teach(plan, 1, 2)
+    trainer = await operator.learn(plan, tmp_path / "trainer-1.log")
+    try:
+        before = await learned(servers, plan, 2 * 2)
+        refused = await operator.say(plan, "backup", kept)
+        assert f"1 member(s) of group {plan.app_id}-trainer" in refused.stderr
+        assert await asyncio.to_thread(trainer.terminate) == 0
+    finally:
+        trainer.kill()
+    done = await operator.say(plan, "backup", kept)
+    assert done.exit_code == 0, done.stderr
+
+    restored = another(plan, "b")
+    done = await operator.say(restored, "restore", kept)
+    assert done.exit_code == 0, done.stderr
+    assert "training: 4 records" in done.stderr
+    for one, other in ((plan.training, restored.training), (plan.models, restored.models)):
+        assert await records(servers, other) == await records(servers, one) != []
+
+    # What was published is not published again, and the next version counts all samples.
+    trainer = await operator.learn(restored, tmp_path / "trainer-2.log")
+    try:
+        await asyncio.to_thread(trainer.wait_ready)
+        await teach(restored, 3)
+        after = await learned(servers, restored, 2 * 3)
+        assert not await asyncio.to_thread(trainer.metric, "stream_app_models_differing_total")
+        assert await asyncio.to_thread(trainer.terminate) == 0
+    finally:
+        trainer.kill()
+    assert after[:4] == before
+    newest = Counting()
+    published = [
+        m for day in (1, 2, 3) for r in (example(day), day_end(day)) for m in newest.take(r)
+    ]
+    assert after[4][1] == snapshot.encode(published[-1])

@@ -23,7 +23,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
 from stream_app.domain.batch import TOPICS
-from stream_app.kafka.closing import close_within
+from stream_app.kafka.closing import leave_within
 from stream_app.kafka.committed import committed
 from stream_app.kafka.doctor.facts import (
     Broker,
@@ -67,7 +67,7 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         await admin.start()
         yield admin
     finally:
-        await close_within(admin.close(), _CLOSE_S)
+        await leave_within(admin.close(), _CLOSE_S)
 
 
 async def brokers(options: Mapping[str, Any]) -> list[Broker]:

@@ -29,7 +29,17 @@ RECORDS = [
     Kept(b"bob", None, 1_002),
     Kept(None, b"", 0),
 ]
-MANIFEST_ = Manifest(1, "shop", "2026-03-01T00:00:00Z", 1, ["clicks", "purchases"], [{}], [])
+ROLES = [("tag-state", 0), ("tag-state", 1), ("changelog", 0), ("changelog", 1)]
+LEARNED = [("training", 0), ("models", 0)]
+MANIFEST_ = Manifest(
+    1,
+    "shop",
+    "2026-03-01T00:00:00Z",
+    2,
+    ["clicks", "purchases"],
+    [{}, {}],
+    [Part(role, n, f"{role}-{n}.gz", 0, "") for role, n in ROLES],
+)
 
 
 def written(folder: Path, records: list[Kept]) -> Part:
@@ -97,3 +107,52 @@ def test_a_folder_without_a_manifest_is_no_backup(tmp_path: Path):
         (tmp_path / MANIFEST).write_bytes(broken)
         with pytest.raises(ArchiveError, match=why):
             read_manifest(tmp_path)
+
+
+def test_only_who_made_a_backup_may_read_it(tmp_path: Path):
+    part = written(tmp_path, RECORDS)
+    write_manifest(tmp_path, MANIFEST_)
+    for name in (part.file, MANIFEST):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+    assert {file.name for file in tmp_path.iterdir()} == {part.file, MANIFEST}
+
+
+def test_a_length_that_no_record_has_is_damage_and_is_not_read(tmp_path: Path):
+    part = written(tmp_path, RECORDS)
+    (tmp_path / part.file).write_bytes(gzip.compress(b"\xff\xff\xff\xff" + b"x" * 99))
+    with pytest.raises(ArchiveError, match="damaged: a record of 4294967295 bytes"):
+        list(read_part(tmp_path, part))
+
+
+def parts(*roles: tuple[str, int]) -> list[Part]:
+    return [Part(role, n, f"{role}-{n}.gz", 0, "") for role, n in roles]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"parts": parts(*ROLES[:-1])}, "should have once: changelog 1"),
+        ({"parts": parts(*ROLES, ROLES[0])}, "should have once: tag-state 0"),
+        ({"parts": parts(*ROLES, ("changelog", 2))}, "should have once: changelog 2"),
+        ({"parts": parts(*ROLES, ("changelog", -1))}, "should have once: changelog -1"),
+        ({"parts": parts(*ROLES, ("models", 0))}, "should have once: training 0"),
+        ({"parts": parts(*ROLES, ("secrets", 0))}, "should have once: secrets 0"),
+        ({"partitions": 10**12}, "should have files of 1000000000000 partitions"),
+        ({"next": [{}]}, "offsets of 1 partitions, 2 expected"),
+        (
+            {"parts": [*parts(*ROLES[1:]), Part(*ROLES[0], "/etc/passwd", 0, "")]},
+            "not in its folder",
+        ),
+        ({"parts": [*parts(*ROLES[1:]), Part(*ROLES[0], "changelog-1.gz", 0, "")]}, "there twice"),
+    ],
+)
+def test_a_manifest_that_lacks_something_is_no_backup(tmp_path: Path, change, why):
+    write_manifest(tmp_path, msgspec.structs.replace(MANIFEST_, **change))
+    with pytest.raises(ArchiveError, match=why):
+        read_manifest(tmp_path)
+
+
+def test_one_with_what_was_learned_is_whole(tmp_path: Path):
+    whole = msgspec.structs.replace(MANIFEST_, parts=parts(*LEARNED, *ROLES))
+    write_manifest(tmp_path, whole)
+    assert read_manifest(tmp_path) == whole

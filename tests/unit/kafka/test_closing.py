@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stream_app.kafka.closing import close_within
+from stream_app.kafka.closing import close_within, leave_within
 
 
 async def leaky() -> None:
@@ -36,3 +36,14 @@ async def test_a_cancellation_of_the_caller_is_passed_on() -> None:
 async def test_it_is_bounded() -> None:
     with pytest.raises(TimeoutError):
         await close_within(never(), 0.01)
+
+
+async def test_leaving_raises_nothing_that_would_hide_what_went_wrong() -> None:
+    async def wrong() -> None:
+        try:
+            raise ValueError("wrong")
+        finally:
+            await leave_within(never(), 0.01)
+
+    with pytest.raises(ValueError, match="wrong"):
+        await wrong()
