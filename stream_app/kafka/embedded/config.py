@@ -45,7 +45,6 @@ FIXED: dict[str, str] = {
 
 JVM = (
     "-XX:+UseParallelGC",
-    "-Xshare:auto",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",

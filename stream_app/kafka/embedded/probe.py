@@ -18,9 +18,19 @@ _LASTING: Final = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
+    """A port that is free, and that nobody else is given for a minute who asks for any.
+
+    A connection that ended there a moment ago keeps it from them, and from nobody who names it
+    (with SO_REUSEADDR, as servers do).
+    """
+    with socket.socket() as probe, socket.socket() as client:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((HOST, 0))
+        probe.listen(1)
+        client.connect(probe.getsockname())
+        # Who closes first is the one whose port stays in TIME_WAIT.
+        probe.accept()[0].close()
+        client.recv(1)
         return int(probe.getsockname()[1])
 
 

@@ -126,7 +126,7 @@ def launch(command: Sequence[str], output: Path, env: Mapping[str, str], *, boun
     assert popen.stdout is not None
     line = popen.stdout.readline()
     if not line.strip():
-        raise BrokerError(f"{command[0]} could not be started: see {output}")
+        raise BrokerError(f"{command[0]} could not be started: {output.read_text()[-400:]!r}")
     return Child(int(line), popen)
 
 

@@ -72,6 +72,25 @@ def test_a_port_that_somebody_holds_is_not_free() -> None:
     port = free_port()
     assert is_free(port)
     with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         holder.bind(("127.0.0.1", port))
         holder.listen()
         assert not is_free(port)
+
+
+def test_who_asks_for_any_port_is_not_given_one_that_was_given_before() -> None:
+    """And who names it gets it."""
+    import socket
+
+    given = [free_port() for _ in range(300)]
+    assert len(set(given)) == len(given)
+    with socket.socket() as server:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind(("127.0.0.1", given[0]))
+        server.listen()
+        with socket.create_connection(("127.0.0.1", given[0]), 5):
+            pass
+    for _ in range(2_000):
+        with socket.socket() as anyone:
+            anyone.bind(("127.0.0.1", 0))
+            assert anyone.getsockname()[1] not in given
