@@ -14,7 +14,7 @@ from pathlib import Path
 
 from chaos.ground import OneBroker
 from chaos.schedule import PROGRAM, draw, shown
-from chaos.stage import mttr, staged
+from chaos.stage import mttr, staged, traffic_of
 from stream_app.kafka.embedded import EmbeddedKafka
 from stream_app.kafka.topics import TopicPlan
 
@@ -41,7 +41,11 @@ async def run(seed: int, minutes: float, folder: Path) -> int:
         faults = draw(seed, minutes * 60, (*PROGRAM, *ground.kinds))
         print(shown(seed, faults), flush=True)
         plan = plan_of(f"c{uuid.uuid4().hex[:8]}")
-        async with staged(ground, plan, folder, seed=seed, workers=workers, rate=RATE) as stage:
+        traffic = traffic_of(seed)
+        async with staged(ground, plan, folder, traffic, rate=RATE, learning=True) as stage:
+            for _ in range(workers):
+                stage.worker()
+            stage.trainer()
             async with stage.watched():
                 await stage.ready()
                 stage.feed.start()

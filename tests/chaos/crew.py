@@ -81,13 +81,18 @@ class Crew:
 
     async def end(self) -> None:
         """SIGTERM for all at once; AssertionError where one does not leave in peace."""
-        for member in self.members:
-            member.held = True
-        codes = await asyncio.gather(
-            *(asyncio.to_thread(member.process.terminate, 20) for member in self.members)
-        )
+        await self.leave()
+        codes = [member.process.exit_code() for member in self.members]
         for member, code in zip(self.members, codes, strict=True):
             assert code == 0, f"{member.name} ended with {code}:\n{member.process.tail()}"
+
+    async def leave(self) -> None:
+        """SIGTERM for all at once, however they end."""
+        for member in self.members:
+            member.held = True
+        await asyncio.gather(
+            *(asyncio.to_thread(member.process.terminate, 20) for member in self.members)
+        )
 
     def kill(self) -> None:
         """SIGKILL for whatever is left."""

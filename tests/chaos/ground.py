@@ -26,6 +26,21 @@ class Ground(Protocol):
     async def mend(self, fault: Fault) -> None: ...
 
 
+class Shared:
+    """A Kafka that others use too: nothing may happen to it."""
+
+    kinds: Sequence[Kind] = ()
+    replication = min_isr = 1
+
+    def __init__(self, servers: str) -> None:
+        self.servers = self.near = servers
+
+    async def strike(self, fault: Fault) -> None:
+        raise AssertionError(fault)
+
+    mend = strike
+
+
 class OneBroker:
     """A single broker."""
 

@@ -67,17 +67,40 @@ class Struck(NamedTuple):
 class Stage:
     """`play` lets faults strike; `settle` and `verdict` say what has come of it."""
 
-    def __init__(self, ground: Ground, plan: TopicPlan, feed: Feed, progress: Progress) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        plan: TopicPlan,
+        folder: Path,
+        env: Mapping[str, str],
+        feed: Feed,
+        progress: Progress,
+    ) -> None:
+        self.servers = ground.near
         self.plan = plan
+        self.folder = folder
         self.feed = feed
         self.progress = progress
         self.crew = Crew()
         self.struck: list[Struck] = []
         #: By zombie: how it ended, None where nobody had taken its place.
         self.zombies: list[int | None] = []
+        self._env = env
         self._ground = ground
         self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lane_of = {kind.name: kind.lane for kind in (*PROGRAM, *ground.kinds)}
+
+    def worker(self, command: Sequence[str] = WORKER, **env: str) -> Member:
+        """Start one more; `env` adds to its environment."""
+        name = f"worker-{len(self.crew.workers) + 1}"
+        member = Member(name, self.folder, command, {**self._env, **env})
+        self.crew.workers.append(member)
+        return member
+
+    def trainer(self) -> None:
+        """Start one more."""
+        name = f"trainer-{len(self.crew.trainers) + 1}"
+        self.crew.trainers.append(Member(name, self.folder, TRAINER, self._env))
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -108,7 +131,7 @@ class Stage:
         plan = self.plan
         topics = [plan.clicks, plan.purchases, plan.tags, plan.tag_state, plan.dead_letters]
         topics += [name for name in (plan.training, plan.models) if name]
-        to = ["--servers", self._ground.near, "--app-id", plan.app_id]
+        to = ["--servers", self.servers, "--app-id", plan.app_id]
         checking = await asyncio.create_subprocess_exec(
             *CHECKER, *to, *topics, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
@@ -201,33 +224,36 @@ async def staged(
     ground: Ground,
     plan: TopicPlan,
     folder: Path,
+    traffic: Traffic,
     *,
-    seed: int,
-    workers: int,
-    rate: float,
-    trainer: bool = True,
-    settings: Mapping[str, object] | None = None,
+    rate: float = 600.0,
+    learning: bool = False,
+    **settings: object,
 ) -> AsyncIterator[Stage]:
-    """A stage with its topics, processes that start, and traffic that has not begun yet."""
+    """A stage with its topics, without any process, and traffic that has not begun yet.
+
+    Whatever is started on it is killed in the end.
+    """
     plan = replace(plan, replication=ground.replication, min_isr=ground.min_isr)
-    if trainer:
+    if learning:
         plan = replace(plan, training=f"{plan.app_id}-training", models=f"{plan.app_id}-models")
     await ensure_topics({"bootstrap_servers": ground.near}, plan)
+    folder.mkdir(exist_ok=True)
     catalogue = folder / "chaos.yaml"
-    catalogue.write_text(LEARNED if trainer else CATALOGUE)
-    env = environment(ground.servers, plan, **_settings(plan, catalogue), **(settings or {}))
-    traffic = Traffic(seed, USERS, step_ms=STEP_MS)
+    catalogue.write_text(LEARNED if learning else CATALOGUE)
+    env = environment(ground.servers, plan, **_settings(plan, catalogue) | settings)
     feed, progress = Feed(ground.near, plan, traffic, rate), Progress(ground.near, plan)
     async with feed, progress:
-        stage = Stage(ground, plan, feed, progress)
+        stage = Stage(ground, plan, folder, env, feed, progress)
         try:
-            for n in range(workers):
-                stage.crew.workers.append(Member(f"worker-{n + 1}", folder, WORKER, env))
-            if trainer:
-                stage.crew.trainers.append(Member("trainer", folder, TRAINER, env))
             yield stage
         finally:
             stage.crew.kill()
+
+
+def traffic_of(seed: int) -> Traffic:
+    """What a run is fed: few users who come often, a day of theirs in a few seconds."""
+    return Traffic(seed, USERS, step_ms=STEP_MS)
 
 
 def _settings(plan: TopicPlan, catalogue: Path) -> dict[str, object]:
