@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -47,22 +47,15 @@ def counts(listing: Listing) -> Table:
     return table
 
 
-def table(listing: Listing) -> Table:
-    """A dead letter a row, newest first."""
-    table = Table("", "refused", "reason", "was read at", "detail", "retried", box=SIMPLE_HEAD)
-    for column in table.columns[:3]:
-        column.no_wrap = True
-    table.columns[4].overflow = "fold"
+def lines(listing: Listing) -> Iterator[str]:
+    """Two lines for each dead letter, newest first: where it is and was, and what is wrong."""
+    width = max((len(str(letter.position)) for letter in listing.letters), default=0)
     for letter in listing.letters:
-        table.add_row(
-            str(letter.position),
-            to_rfc3339(letter.at),
-            escape(letter.reason),
-            escape(letter.origin),
-            escape(letter.detail),
-            escape(listing.retried.get(letter.position, "")),
-        )
-    return table
+        sent = listing.retried.get(letter.position)
+        again = f", sent again as {printable(sent)}" if sent is not None else ""
+        place = f"{letter.position!s:<{width}}  {to_rfc3339(letter.at)}"
+        yield f"{place}  {printable(letter.reason)}, read at {printable(letter.origin)}{again}"
+        yield f"{'':<{width}}  {printable(letter.detail)}"
 
 
 def described(
@@ -71,17 +64,32 @@ def described(
     """Name and value of what is known of one; `verdict` is on its original as it is."""
     yield "position", str(letter.position)
     yield "refused", to_rfc3339(letter.at)
-    yield "reason", letter.reason
-    yield "detail", letter.detail
+    yield "reason", printable(letter.reason)
+    yield "detail", printable(letter.detail)
     source = letter.source
-    yield "read at", f"{letter.topic}, partition {source.partition}, offset {source.offset}"
-    yield "key", letter.key.decode(errors="backslashreplace")
+    yield (
+        "read at",
+        f"{printable(letter.topic)}, partition {source.partition}, offset {source.offset}",
+    )
+    yield "key", printable(letter.key.decode(errors="backslashreplace"))
     if letter.length is not None:
         yield "cut", f"the first {len(letter.value)} of {letter.length} bytes"
     if letter.position in listing.retried:
-        yield "retried", f"as {listing.retried[letter.position]}"
-    fit = isinstance(verdict, Repaired)
-    yield "now", "it would be taken" if fit else f"it would be refused again: {verdict[1]}"
+        yield "retried", f"as {printable(listing.retried[letter.position])}"
+    taken = "it would be taken"
+    refused = "it would be refused again: "
+    yield "now", refused + printable(verdict.why) if isinstance(verdict, Unfit) else taken
+
+
+def printable(text: str) -> str:
+    """Text in which a terminal finds nothing to obey, whoever sent it.
+
+    >>> printable("ä\\x1b[2J")
+    'ä\\\\x1b[2J'
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def text_or_hex(value: bytes) -> str:

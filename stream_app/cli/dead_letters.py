@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
-from stream_app.cli._letters import counts, described, plain, table, text_or_hex
+from stream_app.cli._letters import counts, described, lines, plain, printable, text_or_hex
 from stream_app.domain.errors import Reason
 from stream_app.engine import load_catalogue
 from stream_app.engine.catalogue import Program
@@ -37,7 +37,7 @@ class Since(click.ParamType):
     ) -> int:
         if isinstance(value, int):
             return value
-        ago = re.fullmatch(r"(\d+)([smhd])", str(value))
+        ago = re.fullmatch(r"([0-9]{1,9})([smhd])", str(value))
         if ago:
             return int(time.time() * 1000) - int(ago[1]) * _UNITS_MS[ago[2]]
         try:
@@ -115,7 +115,8 @@ def list_letters(
         console.print("No dead letters.")
         return
     console.print(counts(listing))
-    console.print(table(listing))
+    for line in lines(listing):
+        click.echo(line)
 
 
 @command.command()
@@ -183,7 +184,7 @@ async def _retry(
     fit = [one for one in judged if isinstance(one, Repaired)]
     unfit = [one for one in judged if isinstance(one, Unfit)]
     for letter, why in unfit:
-        click.echo(f"{letter.position} would be refused again: {why}", err=True)
+        click.echo(f"{letter.position} would be refused again: {printable(why)}", err=True)
     before = len(listing.letters) - len(judged)
     if yes:
         notes, known = await send(settings, fit, program.partitioner, again=again)

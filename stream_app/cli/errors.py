@@ -21,6 +21,8 @@ def explain(error: Exception) -> list[str]:
     kafka = sys.modules.get("aiokafka.errors")
     if kafka is not None and isinstance(error, kafka.KafkaError):
         return [_kafka(error, isinstance(error, kafka.KafkaConnectionError))]
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return ["no answer in time: `stream-app doctor` says what hangs"]
     if isinstance(error, OSError) and error.filename is not None:
         reason = error.strerror or os.strerror(error.errno or 0)
         return [f"{os.fsdecode(error.filename)}: {reason}"]

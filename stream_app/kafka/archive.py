@@ -7,7 +7,7 @@ import hashlib
 import os
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -117,11 +117,13 @@ def read_part(folder: Path, part: Part) -> Iterator[Kept]:
         )
 
 
-def verify(folder: Path, manifest: Manifest) -> None:
-    """Read everything once. Raises ArchiveError at the first damage."""
+def verify(
+    folder: Path, manifest: Manifest, look: Callable[[Part, Kept], None] = lambda part, kept: None
+) -> None:
+    """Read everything once, and have each record looked at. ArchiveError at the first damage."""
     for part in manifest.parts:
-        for _ in read_part(folder, part):
-            pass
+        for kept in read_part(folder, part):
+            look(part, kept)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -82,6 +82,11 @@ async def backup(
                     meta = await _copy(reader, part, ends[part], writer)
                     parts.append(writer.done())
                 if role == "changelog":
+                    if meta is not None and meta.busy:
+                        raise ArchiveError(
+                            f"{topic} partition {number} is half changed: `{meta.busy}` has begun "
+                            "and not ended. Run it again first"
+                        )
                     if meta is None and parts[-1].records:
                         raise ArchiveError(
                             f"{topic} partition {number} is not whole: it has profiles but no "

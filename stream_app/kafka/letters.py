@@ -26,8 +26,9 @@ class Position(NamedTuple):
     def of(cls, text: str) -> Position:
         """The position that a text such as `3:17` names; raises LetterError for others."""
         partition, _, offset = text.partition(":")
-        # isdecimal alone takes digits of other scripts too.
-        if not (text.isascii() and partition.isdecimal() and offset.isdecimal()):
+        # isdecimal alone takes digits of other scripts too; no offset has 20 digits.
+        decimal = text.isascii() and partition.isdecimal() and offset.isdecimal()
+        if not decimal or len(text) > 30:
             raise LetterError(
                 f"{text!r} is no dead letter: expected PARTITION:OFFSET, such as 3:17"
             )

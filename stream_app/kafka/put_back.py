@@ -14,10 +14,12 @@ from aiokafka.errors import KafkaError
 
 from stream_app.domain.batch import TOPICS
 from stream_app.engine.changelog import META, Meta
+from stream_app.engine.versions import Unready, check_format
 from stream_app.kafka.archive import (
     ArchiveError,
     Kept,
     Manifest,
+    Part,
     read_manifest,
     read_part,
     verify,
@@ -60,7 +62,7 @@ async def put_back(
     roles = {part.role for part in manifest.parts}
     learning = "models" in roles
     _check_number(manifest, settings.partitions, "the settings want")
-    await asyncio.to_thread(verify, folder, manifest)
+    await asyncio.to_thread(verify, folder, manifest, _check_meta)
     await refuse_running(settings, learning=learning)
     await ensure_topics(settings.client_options(), TopicPlan.of(settings, learning=learning))
     topics = state_topics(settings, learning=learning)
@@ -84,6 +86,16 @@ async def put_back(
                     written += await _write(producer, at, kept, within_s)
             progress(role, written)
     return manifest
+
+
+def _check_meta(part: Part, kept: Kept) -> None:
+    """Refuse what this version cannot go on from; a newer one's would lose what only that knows."""
+    if part.role == "changelog" and kept.key == META and kept.value:
+        try:
+            meta = msgspec.json.decode(kept.value, type=Meta)
+            check_format(meta.format, part.number)
+        except (msgspec.DecodeError, Unready) as error:
+            raise ArchiveError(f"{part.file}: {error}") from error
 
 
 def _check_number(manifest: Manifest, number: int, whose: str) -> None:

@@ -100,7 +100,8 @@ def repaired(letter: Letter, change: Repair) -> bytes:
         # The check says what is wrong with it.
         return value
     fields = dict(change.set)
-    if not _usable(fields.get("event_id", tree.get("event_id"))):
+    # One that an operator gives is judged as it is.
+    if "event_id" not in fields and not _usable(tree.get("event_id")):
         fields["event_id"] = derived_id(letter)
     return msgspec.json.encode(tree | fields) if fields else value
 

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from stream_app.engine.changelog import META, Meta
 from stream_app.engine.versions import check_standing
 from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.errors import Fatal
 
 #: Records from the end of a changelog among which its last `\0meta` is looked for at first; the
 #: largest round has twice as many, and a marker follows it.
@@ -32,12 +33,22 @@ async def metas(
             for record in records:
                 part = TopicPartition(record.topic, record.partition)
                 meta = found[part][0]
-                if record.key == META:
-                    meta = msgspec.json.decode(record.value, type=Meta)
+                if record.key == META and record.value:
+                    meta = _meta(part, record.value)
                 found[part] = (meta, record.timestamp)
         left = {part for part in left if found[part][0] is None and starts[part] > firsts[part]}
         back *= 10
     return found
+
+
+def _meta(part: TopicPartition, value: bytes) -> Meta:
+    try:
+        return msgspec.json.decode(value, type=Meta)
+    except msgspec.DecodeError as error:
+        raise Fatal(
+            f"{part.topic} partition {part.partition}: its `\\0meta` cannot be read ({error}), and "
+            "no worker can go on from it: who else writes to this topic?"
+        ) from error
 
 
 async def check_siblings(

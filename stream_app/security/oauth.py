@@ -19,6 +19,8 @@ _TIMEOUT_S: Final = 10.0
 _SHARE: Final = 0.8
 #: The life (s) of a token that does not tell its own.
 _LIFE_S: Final = 300.0
+#: A life (s) that is not believed.
+_FOR_EVER_S: Final = 366 * 86_400.0
 
 
 class NoToken(KafkaConnectionError):
@@ -84,12 +86,11 @@ class GrantedToken(AbstractTokenProvider):
         """Return a token that is valid for a while; raises NoToken where none is granted."""
         if not self._token or self._seconds() >= self._until:
             begun = self._seconds()
-            granted = await self._ask()
-            self._token = granted["access_token"]
-            self._until = begun + _SHARE * float(granted.get("expires_in", _LIFE_S))
+            self._token, life = await self._ask()
+            self._until = begun + _SHARE * life
         return self._token
 
-    async def _ask(self) -> dict[str, Any]:
+    async def _ask(self) -> tuple[str, float]:
         # Imported here: errors of this module are named where nobody asks for tokens.
         import aiohttp
 
@@ -118,9 +119,19 @@ class GrantedToken(AbstractTokenProvider):
             raise NoToken(
                 f"no token to log in with: {self._url} gives no answer of use: {why}"
             ) from error
-        if not (isinstance(body, dict) and isinstance(body.get("access_token"), str)):
+        token = body.get("access_token") if isinstance(body, dict) else None
+        if not (isinstance(token, str) and token):
             raise NoToken(f"no token to log in with: {self._url} answers {_meaning(status)}")
-        return body
+        return token, _life(body.get("expires_in"))
+
+
+def _life(told: object) -> float:
+    """The life (s) of a token by `expires_in`, which some leave out, or tell as a text."""
+    try:
+        life = float(str(told))
+    except ValueError:
+        return _LIFE_S
+    return life if 0 < life < _FOR_EVER_S else _LIFE_S
 
 
 def _meaning(status: int) -> str:

@@ -83,6 +83,10 @@ class _Examination:
             )
         except _EXPECTED as error:
             self.report(_prevented(subject, error))
+        except Exception as error:
+            # What is this strange is told, and hides nothing of the rest.
+            text = f"cannot be looked at: {type(error).__name__}: {' '.join(str(error).split())}"
+            self.report(problem(subject, text, "this was not foreseen: report it with this line"))
         return False
 
     def _tell(self, findings: Iterable[Finding]) -> None:

@@ -95,7 +95,8 @@ def rights(
     if not missing and role:
         yield ok(
             "rights",
-            f"all that a {role} needs; of transactional ids only Describe can be told",
+            f"all that a {role} needs of what is there; of transactional ids only Describe can be "
+            "told",
         )
 
 

@@ -166,7 +166,9 @@ def catalogue(revision: str, partitions: Sequence[Partition]) -> Finding:
         if partition.meta is not None and partition.meta.revision not in ("", revision):
             others.setdefault(partition.meta.revision, []).append(partition.number)
     if not others:
-        return ok("catalogue", f"valid; revision {revision}, as workers use")
+        used = any(p.meta is not None and p.meta.revision for p in partitions)
+        known = ", as workers use" if used else "; nobody was decided by it yet"
+        return ok("catalogue", f"valid; revision {revision}{known}")
     named = "; ".join(f"partition {numbers(of)} by {name}" for name, of in sorted(others.items()))
     return warning(
         "catalogue",

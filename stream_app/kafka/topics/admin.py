@@ -26,6 +26,8 @@ from stream_app.kafka.topics.check import Finding, Found, TopicsError, compare
 from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
 
 CREATE_SECONDS = 30.0
+#: A broker that says nothing for so long is taken for one that hangs.
+_ANSWER_MS = 20_000
 
 
 async def ensure_topics(
@@ -62,7 +64,7 @@ def _refuse(findings: Sequence[Finding]) -> None:
 
 @asynccontextmanager
 async def _admin(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(**client_options)
+    admin = AIOKafkaAdminClient(**{"request_timeout_ms": _ANSWER_MS} | dict(client_options))
     try:
         await admin.start()
         yield admin
@@ -161,15 +163,29 @@ async def _await_leaders(
     admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
 ) -> tuple[dict[str, Found], dict[str, str]]:
     """Look up again until every topic is there with a leader for each partition."""
+    led: set[str] = set()
     names = {spec.name for spec in specs}
-    async with asyncio.timeout(CREATE_SECONDS):
-        while True:
-            topics = await admin.describe_topics()
-            led = {
-                topic["topic"]
-                for topic in topics
-                if topic["partitions"] and all(part["leader"] >= 0 for part in topic["partitions"])
-            }
-            if names <= led:
-                return await _look_up(admin, specs)
-            await asyncio.sleep(0.05)
+    try:
+        async with asyncio.timeout(CREATE_SECONDS):
+            while not names <= led:
+                await asyncio.sleep(0.05)
+                led = _led(await admin.describe_topics())
+            return await _look_up(admin, specs)
+    except TimeoutError:
+        raise TopicsError(
+            [
+                f"{name}: no broker leads all its partitions within {CREATE_SECONDS:.0f} s: look "
+                "at the brokers"
+                for name in sorted(names - led)
+            ]
+            or [f"the topics were not told within {CREATE_SECONDS:.0f} s: look at the brokers"]
+        ) from None
+
+
+def _led(topics: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The topics of which each partition has a leader."""
+    return {
+        topic["topic"]
+        for topic in topics
+        if topic["partitions"] and all(part["leader"] >= 0 for part in topic["partitions"])
+    }

@@ -60,6 +60,7 @@ def test_an_unknown_command_gets_the_nearest() -> None:
             ["shop.yaml:3: tags.vip: unknown key 'wenn'; expected when"],
         ),
         (TopicsError(["a: x", "b: y"]), ["a: x", "b: y"]),
+        (TimeoutError(), ["no answer in time: `stream-app doctor` says what hangs"]),
         (
             FileNotFoundError(2, "No such file or directory", "x.yaml"),
             ["x.yaml: No such file or directory"],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_app.engine.changelog import META, Meta, encode_meta
-from stream_app.kafka.archive import Kept
-from stream_app.kafka.put_back import _meta_last
+from stream_app.kafka.archive import ArchiveError, Kept, Part
+from stream_app.kafka.put_back import _check_meta, _meta_last
 
 
 def meta(offset: int) -> Kept:
@@ -31,3 +33,15 @@ def test_with_new_inputs_only_the_offsets_change():
         row,
         Kept(*encode_meta(Meta(begin, 5, "ab", 1, "rev", 2, 3)), 7),
     ]
+
+
+def test_a_changelog_of_a_newer_version_is_refused_as_it_would_lose_what_only_that_knows():
+    part = Part("changelog", 0, "changelog-0.gz", 1, "")
+    key, value = encode_meta(Meta({}, 5, "ab", 1))
+    newer = msgspec.json.encode(msgspec.json.decode(value) | {"format": 99, "more": 1})
+    _check_meta(part, Kept(key, bytes(value), 1))
+    _check_meta(part, Kept(b"ann", b"row", 1))
+    with pytest.raises(ArchiveError, match=r"changelog-0\.gz: .*a newer version"):
+        _check_meta(part, Kept(key, newer, 1))
+    with pytest.raises(ArchiveError, match=r"changelog-0\.gz"):
+        _check_meta(part, Kept(key, b"{", 1))

@@ -75,6 +75,12 @@ def test_fields_are_set_and_other_bytes_given():
     assert (found["user_id"], found["event_id"], found["item_id"]) == ("eve", "c2", "x")
 
 
+def test_an_event_id_that_an_operator_gives_is_never_replaced_in_silence():
+    found = judged(click("ann", 1), set={"event_id": 17})
+    assert isinstance(found, Unfit)
+    assert "event_id" in found.why
+
+
 @pytest.mark.parametrize("event_id", [None, "", 17, "x" * 257, ["a"]])
 def test_without_a_usable_event_id_where_it_was_read_names_it_each_time(event_id):
     value = json.dumps(json.loads(click("ann", 1)) | {"event_id": event_id}).encode()

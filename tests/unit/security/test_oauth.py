@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -80,12 +81,36 @@ async def test_a_wrong_secret_is_said_and_not_shown(endpoint: Endpoint) -> None:
 
 
 async def test_an_answer_without_a_token_is_said(endpoint: Endpoint) -> None:
-    endpoint.answer = web.json_response({"token": "?"})
-    with pytest.raises(NoToken, match="without an access_token"):
-        await endpoint.client().token()
+    for body in ({"token": "?"}, {"access_token": ""}, {"access_token": 7}, ["?"]):
+        endpoint.answer = web.json_response(body)
+        with pytest.raises(NoToken, match="without an access_token"):
+            await endpoint.client().token()
     endpoint.answer = web.Response(text="<html>")
     with pytest.raises(NoToken, match="no answer of use"):
         await endpoint.client().token()
+
+
+@pytest.mark.parametrize("told", [None, "soon", "nan", -5, 0, float("inf"), [1], 10**30])
+async def test_a_life_that_cannot_be_is_five_minutes(endpoint: Endpoint, told: object) -> None:
+    body = json.dumps({"access_token": "t", "expires_in": told})
+    endpoint.answer = web.Response(text=body)
+    client = endpoint.client()
+    assert await client.token() == "t"
+    endpoint.now += 239
+    await client.token()
+    assert endpoint.granted == 1
+    endpoint.now += 2
+    endpoint.answer = None
+    assert await client.token() == "token-2"
+
+
+async def test_a_life_may_be_told_as_a_text(endpoint: Endpoint) -> None:
+    endpoint.answer = web.json_response({"access_token": "t", "expires_in": "3600"})
+    client = endpoint.client()
+    await client.token()
+    endpoint.now += 2_879
+    await client.token()
+    assert endpoint.granted == 1
 
 
 async def test_the_secret_follows_no_redirect(endpoint: Endpoint) -> None:
