@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from support import quick_java
 from support.broker import environment
 from support.worker import Worker
 
 from stream_app.kafka.embedded import EmbeddedKafka
-from stream_app.kafka.embedded.runtime import find_runtime
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 
 HERE = Path(__file__).parent
@@ -42,19 +42,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Download Kafka before pytest-xdist starts its processes: once, and so that one can see it."""
+    """Prepare before pytest-xdist starts its processes: once, and so that one can see it."""
     config = session.config
     if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
-        find_runtime(config.get_terminal_writer().line)
+        prepare(config.get_terminal_writer().line)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Download Kafka before the first test, so that its time limit does not count the download."""
+    """Prepare before the first test, so that its time limit does not count it."""
     if session.config.option.collectonly or hasattr(session.config, "workerinput"):
         return
     if any(HERE in item.path.parents for item in session.items):
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        find_runtime(reporter.write_line if reporter else print)
+        prepare(reporter.write_line if reporter else print)
+
+
+def prepare(say: Callable[[str], None]) -> None:
+    """Download Kafka, and have all that is started from here start quickly."""
+    os.environ[quick_java.VARIABLE] = quick_java.options(say)
 
 
 @pytest.hookimpl(wrapper=True)
