@@ -53,7 +53,7 @@ def command(
 def _planned(plan: Plan) -> Table:
     shown = Table("topic", "partitions", "then", box=SIMPLE_HEAD)
     for topic, there in plan.topics.items():
-        shown.add_row(topic, str(there), str(max(there, plan.after)))
+        shown.add_row(topic, str(there), str(plan.growing.get(topic, there)))
     return shown
 
 
@@ -85,9 +85,10 @@ def _tell(done: Done, plan: Plan, seconds: float) -> None:
     late = sum(lag.events for lag in done.late)
     if late:
         click.echo(
-            f"{late:,} events came meanwhile, by the old number of partitions: workers make those "
-            "of users who have moved dead letters (misrouted), which `stream-app dead-letters "
-            "retry` sends to where they belong"
+            f"{late:,} events came meanwhile, by the old number of partitions: with "
+            "STREAM_APP_ROUTE=auto workers pass those of users who have moved on; without, they "
+            "become dead letters (misrouted), and `stream-app dead-letters retry` sends them to "
+            "where they belong"
         )
     click.echo(
         f"Done in {seconds:.1f} s. Set STREAM_APP_PARTITIONS={plan.after} and start the workers; "

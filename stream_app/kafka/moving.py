@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 from aiokafka import TopicPartition
 
-from stream_app.domain.batch import TOPICS
 from stream_app.engine.changelog import Meta, encode_meta, encode_strings
 from stream_app.engine.held import Figures, Held, layout_key, recoded, total
 from stream_app.features.dictionary import CAPACITY
 from stream_app.kafka.committed import Committed
 from stream_app.kafka.offline import OfflineError, Say, Transactions, held
+from stream_app.kafka.positions import partitions_of_inputs, positions, spread
 from stream_app.kafka.writer import Outgoing
 from stream_app.settings import Settings
 
@@ -43,9 +43,10 @@ class Sum(msgspec.Struct, frozen=True):
 
 
 class Mover:
-    """Spreads what lies on `before` partitions over `after`; `topics` are their partitions now.
+    """Spreads what lies on `before` partitions over more; `topics` are the partitions now.
 
-    In order: `read`, `note`, topics grow, `prepare`, `move` for each partition, `verify`, `end`.
+    `growing` says how many the topics shall have that grow, those of the state among them. In
+    order: `read`, `note`, topics grow, `prepare`, `move` for each partition, `verify`, `end`.
     Whatever was done already is found done.
     """
 
@@ -53,24 +54,24 @@ class Mover:
         self,
         settings: Settings,
         before: int,
-        after: int,
+        growing: Mapping[str, int],
         topics: Mapping[str, int],
         place: Place,
         say: Say,
         at_once: int = AT_ONCE,
     ) -> None:
         self.say: Final = say
-        self.state_topics: Final = dict.fromkeys(
-            (settings.changelog_topic, settings.tag_state_topic), after
-        )
-        self.other_topics: Final = {t: after for t in topics if t not in self.state_topics}
-        self._changelog, self._tag_state = self.state_topics
-        self._before, self._after = before, after
+        self._changelog, self._tag_state = settings.changelog_topic, settings.tag_state_topic
+        state = (self._changelog, self._tag_state)
+        self.state_topics: Final = {topic: growing[topic] for topic in state}
+        self.other_topics: Final = {t: n for t, n in growing.items() if t not in state}
+        self._before, self._after = before, growing[self._changelog]
         self._there = dict(topics)
+        self._settings = settings
         self._place = place
         self._at_once = at_once
         #: What each partition holds beside its rows.
-        self._held = [Held(number) for number in range(after)]
+        self._held = [Held(number) for number in range(self._after)]
         self._sum: Sum | None = None
         self._noted = False
 
@@ -163,7 +164,7 @@ class Mover:
             if there.meta is None:
                 there.meta = msgspec.structs.replace(
                     self._meta(0),
-                    next=dict.fromkeys(TOPICS, 0),
+                    next={},
                     partitions=self._before,
                     strings=0,
                 )
@@ -228,9 +229,15 @@ class Mover:
 
     async def end(self, writer: Transactions) -> None:
         """Let workers of the new number of partitions start."""
+        metas_before = {number: self._meta(number) for number in range(self._before)}
+        known = positions(self._settings, metas_before)
+        for part in partitions_of_inputs(self._settings, self.other_topics):
+            if part.partition >= self._before:
+                # What was added is read from its beginning, whatever retention does.
+                known.setdefault(part, 0)
         metas: Outputs = {
-            self._rows_of(number): [Outgoing(*encode_meta(self._meta_after(number)))]
-            for number in range(self._after)
+            self._rows_of(number): [Outgoing(*encode_meta(self._meta_after(number, following)))]
+            for number, following in enumerate(spread(self._settings, self._after, known))
         }
         metas[self._rows_of(0)].append(_deleted(NOTE))
         await writer.write(metas, lambda: self.say("ending", ""))
@@ -241,7 +248,7 @@ class Mover:
         assert meta is not None
         return meta
 
-    def _meta_after(self, number: int) -> Meta:
+    def _meta_after(self, number: int, following: Mapping[str, int]) -> Meta:
         """Time never falls for anybody: that of a partition is the latest of whence users came."""
         own = self._meta(number)
         # By the rest of a hash: of a multiple of the partitions, one is where users come from.
@@ -251,6 +258,7 @@ class Mover:
         known = [meta for meta in metas if meta.time] or metas
         return msgspec.structs.replace(
             own,
+            next=dict(following),
             time=max(meta.time for meta in metas),
             seen=max(meta.seen for meta in metas),
             pause=max(meta.pause for meta in metas),

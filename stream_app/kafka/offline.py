@@ -11,7 +11,6 @@ import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError
 
-from stream_app.domain.batch import TOPICS
 from stream_app.engine.changelog import Meta, encode_meta
 from stream_app.engine.held import Held
 from stream_app.kafka.bounds import check_bounds
@@ -19,6 +18,7 @@ from stream_app.kafka.closing import close_within
 from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.doctor.look import administration, groups
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.positions import partitions_of_inputs, positions
 from stream_app.kafka.rights import failed
 from stream_app.kafka.standing import metas
 from stream_app.kafka.writer import MAX_BATCH_BYTES, Outgoing, TransactionWriter
@@ -67,23 +67,26 @@ async def held(reader: Committed, topic: str, number: int) -> Held:
     return found
 
 
-async def unread(reader: Committed, settings: Settings, metas: Mapping[int, Meta]) -> list[Lag]:
-    """What each input has beyond the state; a Refusal where retention has deleted some of it."""
-    inputs = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
-    starts = {
-        TopicPartition(inputs[name], number): offset
-        for number, meta in metas.items()
-        for name, offset in meta.next.items()
-    }
-    firsts, ends = await reader.firsts(starts), await reader.ends(starts)
+async def unread(
+    reader: Committed, settings: Settings, metas: Mapping[int, Meta], counts: Mapping[str, int]
+) -> list[Lag]:
+    """What each input has beyond the state; a Refusal where retention has deleted some of it.
+
+    `counts` are the partitions of the topics. An input partition of which the state knows nothing
+    counts from its first record.
+    """
+    parts = partitions_of_inputs(settings, counts)
+    known = positions(settings, metas)
+    firsts, ends = await reader.firsts(parts), await reader.ends(parts)
+    starts = {part: known.get(part, firsts[part]) for part in parts}
     for part, start in starts.items():
         check_bounds(part, start, firsts[part], ends[part])
-    counts = dict.fromkeys(starts, 0)
+    found = dict.fromkeys(starts, 0)
     # Markers of transactions take offsets too: only records count.
     async for records in reader.read(starts, ends):
         for record in records:
-            counts[TopicPartition(record.topic, record.partition)] += 1
-    return [Lag(part, count) for part, count in sorted(counts.items()) if count]
+            found[TopicPartition(record.topic, record.partition)] += 1
+    return [Lag(part, count) for part, count in sorted(found.items()) if count]
 
 
 async def begin(settings: Settings, command: str, partitions: int) -> dict[int, Meta]:
@@ -93,7 +96,6 @@ async def begin(settings: Settings, command: str, partitions: int) -> dict[int, 
     fenced, and who takes it afterwards reads that the state is half changed. An empty command lets
     workers start again. Returns what the last commit of each of all `partitions` said.
     """
-    inputs = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
     found = {}
     options = settings.client_options()
     async with committed(options, settings.request_timeout_s) as reader:
@@ -108,7 +110,7 @@ async def begin(settings: Settings, command: str, partitions: int) -> dict[int, 
             try:
                 await writer.open(settings.request_timeout_s)
                 # Only now can nobody else commit any more.
-                meta = await _last_meta(reader, settings.changelog_topic, inputs, number)
+                meta = await _last_meta(reader, settings.changelog_topic, number)
                 busy = msgspec.structs.replace(meta, busy=command, partitions=partitions)
                 records = [Outgoing(*encode_meta(busy))]
                 await writer.write(writer.pack({settings.changelog_topic: records}))
@@ -118,18 +120,11 @@ async def begin(settings: Settings, command: str, partitions: int) -> dict[int, 
     return found
 
 
-async def _last_meta(
-    reader: Committed, changelog: str, inputs: Mapping[str, str], number: int
-) -> Meta:
-    """The last `\\0meta`; where there was no event yet, one that begins where the inputs do."""
+async def _last_meta(reader: Committed, changelog: str, number: int) -> Meta:
+    """The last `\\0meta`; where there was no event yet, one that says so."""
     at = TopicPartition(changelog, number)
     meta, _ = (await metas(reader, [at]))[at]
-    if meta is not None:
-        return meta
-    parts = {name: TopicPartition(topic, number) for name, topic in inputs.items()}
-    firsts = await reader.firsts(parts.values())
-    following = {name: firsts[part] for name, part in parts.items()}
-    return Meta(next=following, time=0, layout="", strings=0)
+    return Meta(next={}, time=0, layout="", strings=0) if meta is None else meta
 
 
 class Transactions:

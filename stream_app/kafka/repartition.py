@@ -30,15 +30,17 @@ _LISTED = 6
 
 @dataclass(frozen=True)
 class Plan:
-    """How things stand: `topics` are their partitions now, `lag` what nobody has read yet.
+    """How things stand: `topics` are their partitions now, `growing` how many they shall have.
 
     The state is spread over `before` partitions and shall be over `after`; `begun` says that this
-    was broken off.
+    was broken off. `lag` is what nobody has read yet. Inputs with another number of partitions than
+    the state, which `route` allows, keep it.
     """
 
     before: int
     after: int
     topics: Mapping[str, int]
+    growing: Mapping[str, int]
     lag: Sequence[Lag]
     begun: bool
 
@@ -65,7 +67,7 @@ def command_line(to: int) -> str:
 
 async def look(settings: Settings, to: int) -> Plan:
     """What there is. Raises OfflineError where it cannot be done, with what can be."""
-    topics = await _topics(settings)
+    topics, free = await _topics(settings)
     changelog = settings.changelog_topic
     parts = [TopicPartition(changelog, n) for n in range(topics[changelog])]
     async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
@@ -79,14 +81,17 @@ async def look(settings: Settings, to: int) -> Plan:
         told = max((meta.partitions for meta in found.values()), default=0)
         before = told or topics[changelog]
         _check_count(before, to)
-        lag = [] if begun else await unread(reader, settings, found)
-    return Plan(before, to, topics, lag, begun)
+        growing = {t: to for t, n in topics.items() if t not in free or n in (before, to)}
+        _check_larger(topics, growing)
+        lag = [] if begun else await unread(reader, settings, found, topics)
+    return Plan(before, to, topics, growing, lag, begun)
 
 
-async def _topics(settings: Settings) -> dict[str, int]:
-    """The partitions of all topics that have equally many."""
+async def _topics(settings: Settings) -> tuple[dict[str, int], set[str]]:
+    """The partitions of all topics that have several, and which may have any number."""
     plan = TopicPlan.of(settings)
-    names = [spec.name for spec in topic_specs(plan) if not spec.single]
+    specs = [spec for spec in topic_specs(plan) if not spec.single]
+    names = [spec.name for spec in specs]
     findings = await ensure_topics(settings.client_options(), plan, create=False)
     counts = {name: found_of(findings, name) for name in names}
     missing = [name for name, found in counts.items() if found is None]
@@ -95,7 +100,16 @@ async def _topics(settings: Settings) -> dict[str, int]:
             f"there is no topic {', '.join(missing)}: where there is no state, set "
             "STREAM_APP_PARTITIONS, and `stream-app topics --apply` makes all topics"
         )
-    return {name: found.partitions for name, found in counts.items() if found is not None}
+    there = {name: found.partitions for name, found in counts.items() if found is not None}
+    return there, {spec.name for spec in specs if spec.free}
+
+
+def _check_larger(topics: Mapping[str, int], growing: Mapping[str, int]) -> None:
+    larger = [f"{topic} has {topics[topic]}" for topic, n in growing.items() if topics[topic] > n]
+    if larger:
+        raise OfflineError(
+            f"{', '.join(larger)} partitions already, and Kafka takes none away: choose as many"
+        )
 
 
 def _begun(found: Mapping[int, Meta], to: int) -> bool:
@@ -127,7 +141,7 @@ async def repartition(
     await refuse_members(settings)
     if plan.lag:
         raise OfflineError(lagging(plan.lag))
-    mover = Mover(settings, plan.before, plan.after, plan.topics, place, say, at_once)
+    mover = Mover(settings, plan.before, plan.growing, plan.topics, place, say, at_once)
     options, wait_s = settings.client_options(), settings.restore_timeout_s
     following = await begin(settings, command_line(plan.after), plan.before)
     say("begun", "workers refuse to start until this has ended")
@@ -135,7 +149,7 @@ async def repartition(
         async with committed(options, wait_s) as reader:
             before = await mover.read(reader)
             # Somebody may have been at work until a moment ago.
-            lag = [] if mover.noted else await unread(reader, settings, following)
+            lag = [] if mover.noted else await unread(reader, settings, following, plan.topics)
             if lag:
                 raise OfflineError(lagging(lag))
     except OfflineError:
@@ -153,7 +167,8 @@ async def repartition(
         if after != before:
             return Done(before, after, users, ())
         await mover.end(writer)
-        return Done(before, after, users, await unread(reader, settings, following))
+        late = await unread(reader, settings, following, plan.topics)
+        return Done(before, after, users, late)
 
 
 async def _grow(settings: Settings, mover: Mover) -> None:
