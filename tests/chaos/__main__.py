@@ -1,4 +1,7 @@
-"""A long run of chaos: `SEED=7 MINUTES=3 python -m chaos` from `tests/`, or `make chaos`."""
+"""A long run of chaos: `make chaos`, `SEED=7 MINUTES=3 make chaos`, `BROKERS=three make chaos`.
+
+What a seed does not say: brokers are one or three by whether it is even, workers one to three.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from chaos.ground import OneBroker
-from chaos.schedule import PROGRAM, draw, shown
+from chaos.ground import GROUNDS
+from chaos.schedule import CLOCK, PROGRAM, draw, shown
 from chaos.stage import mttr, staged, traffic_of
-from stream_app.kafka.embedded import EmbeddedKafka
 from stream_app.kafka.topics import TopicPlan
 
 RATE = 600.0
@@ -33,42 +35,44 @@ def plan_of(app_id: str) -> TopicPlan:
     )
 
 
-async def run(seed: int, minutes: float, folder: Path) -> int:
+async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
     """Play the schedule of `seed`, print what came of it; 1 where something was lost or doubled."""
-    workers = 1 + seed % 3
-    with EmbeddedKafka(folder / "kafka", port=0, heap="512m") as broker:
-        ground = OneBroker(broker)
-        faults = draw(seed, minutes * 60, (*PROGRAM, *ground.kinds))
+    workers, live = 1 + seed % 3, seed % 4 == 3
+    async with GROUNDS[where](folder / "kafka") as ground:
+        faults = draw(seed, minutes * 60, (*PROGRAM, *CLOCK, *ground.kinds))
+        print(f"{where} broker(s), {workers} workers, clock: {'wall' if live else 'event'}")
         print(shown(seed, faults), flush=True)
+        traffic = traffic_of(seed, RATE if live else 0.0)
+        clock = {"clock": "wall"} if live else {}
         plan = plan_of(f"c{uuid.uuid4().hex[:8]}")
-        traffic = traffic_of(seed)
-        async with staged(ground, plan, folder, traffic, rate=RATE, learning=True) as stage:
+        async with staged(ground, plan, folder, traffic, rate=RATE, learning=True, **clock) as on:
             for _ in range(workers):
-                stage.worker()
-            stage.trainer()
-            async with stage.watched():
-                await stage.ready()
-                stage.feed.start()
-                await stage.play(faults)
-                await stage.settle()
-                await stage.ready()
-            await stage.crew.end()
-            code, said = await stage.verdict()
+                on.worker()
+            on.trainer()
+            async with on.watched():
+                await on.ready()
+                on.feed.start()
+                await on.play(faults)
+                await on.settle()
+                await on.ready()
+            await on.crew.end()
+            code, said = await on.verdict()
     print(said, end="")
-    print(mttr(stage.struck))
-    print(f"zombies ended with: {stage.zombies}")
+    print(mttr(on.struck))
+    print(f"zombies ended with: {on.zombies}")
     came = "BROKEN" if code else "nothing lost, nothing doubled"
-    print(f"seed {seed}, {workers} workers: {came}")
+    print(f"seed {seed}: {came}")
     return code
 
 
 def main() -> int:
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
     minutes = float(os.environ.get("MINUTES") or 3)
+    where = os.environ.get("BROKERS") or ("one", "three")[seed % 2]
     # Those who watch meet every fault too; what they say of it is no finding.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     folder = tempfile.mkdtemp(prefix="chaos-")
-    code = asyncio.run(run(seed, minutes, Path(folder)))
+    code = asyncio.run(run(seed, minutes, where, Path(folder)))
     if code:
         print(f"what the processes said is in {folder}")
     else:

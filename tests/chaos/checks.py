@@ -223,7 +223,8 @@ def check_models(models: Parts, seen: Seen) -> Iterator[str]:
     found: defaultdict[str, list[int]] = defaultdict(list)
     for record in (record for records in models for record in records):
         task, version = _version(record)
-        if version is not None:
+        # Old versions are deleted in time.
+        if version is not None and record.value is not None:
             found[task].append(version)
             seen.counts["models"] += 1
     for task, versions in found.items():

@@ -117,7 +117,7 @@ def no_trimming() -> None:
 
 
 def kept_queue() -> None:
-    """A revoke leaves the queue as it is; of what a round takes, the first record alone is compared.
+    """A revoke leaves the queue as it is; of a round, the first record alone is compared.
 
     A queue that is kept does no harm as long as each record is compared: both had to be wrong, and
     once were.

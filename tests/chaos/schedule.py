@@ -43,7 +43,7 @@ BROKER = (
     Kind("broker-killed", "kafka", 0.5, 3.0),
     Kind("broker-frozen", "kafka", 2.0, 9.0),
 )
-#: To one of three.
+#: To one of three, or to who leads.
 CLUSTER = (
     Kind("broker-killed", "kafka", 3.0, 8.0),
     Kind("broker-frozen", "kafka", 2.0, 9.0),
@@ -52,10 +52,12 @@ CLUSTER = (
 #: Between the program and the brokers.
 NETWORK = (
     Kind("slow", "kafka", 3.0, 8.0),
-    Kind("cut", "kafka", 0.1, 2.0),
+    Kind("cut", "kafka", 0.5, 3.0),
+    Kind("swallowed", "kafka", 2.0, 9.0),
 )
-DISK = (Kind("disk-full", "kafka", 2.0, 5.0),)
-CLOCK = (Kind("clock-jump", "clock", 1.0, 5.0),)
+DISK = (Kind("disk-full", "kafka", 0.1, 2.0),)
+#: The wall clock of all workers is wrong, and then right again.
+CLOCK = (Kind("clock-jump", "clock", 1.5, 5.0),)
 
 #: What lies between the end of a fault and the next one of the same lane, in seconds.
 PAUSE = (1.0, 6.0)

@@ -14,6 +14,7 @@ from statistics import median
 from typing import NamedTuple
 
 from support.broker import environment
+from support.skew import Skew
 from support.traffic import CATALOGUE, Traffic
 
 from chaos import checker
@@ -21,7 +22,7 @@ from chaos.crew import TRAINER, TRY_AGAIN, WORKER, Crew, Member
 from chaos.feed import Feed
 from chaos.ground import Ground
 from chaos.progress import Progress
-from chaos.schedule import PROGRAM, Fault
+from chaos.schedule import CLOCK, PROGRAM, Fault
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 
 LEARNING = """
@@ -48,6 +49,8 @@ SETTINGS: Mapping[str, object] = {
 }
 USERS, STEP_MS = 300, 60_000
 FLOOD = 400
+#: Clocks jump by an hour, some days, some seconds: forwards and back.
+JUMPS_S = (3_600, -3_600, 30 * 3_600, -48 * 3_600, 20, -20)
 #: How SIGTERM ends a worker: in peace, in haste, or before it listens to signals.
 LEFT = (0, TRY_AGAIN, -15, 143)
 #: Everything that was sent before a fault is folded so long after it at the latest.
@@ -88,12 +91,14 @@ class Stage:
         self._env = env
         self._ground = ground
         self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._lane_of = {kind.name: kind.lane for kind in (*PROGRAM, *ground.kinds)}
+        self._lane_of = {kind.name: kind.lane for kind in (*PROGRAM, *CLOCK, *ground.kinds)}
+        self._skew = Skew(folder / "skew")
 
     def worker(self, command: Sequence[str] = WORKER, **env: str) -> Member:
         """Start one more; `env` adds to its environment."""
         name = f"worker-{len(self.crew.workers) + 1}"
-        member = Member(name, self.folder, command, {**self._env, **env})
+        env = {**self._env, **self._skew.environment, **env}
+        member = Member(name, self.folder, command, env)
         self.crew.workers.append(member)
         return member
 
@@ -163,6 +168,10 @@ class Stage:
             self.zombies.append(await zombie(one, workers, fault.lasts))
         elif fault.kind == "flood":
             await self.feed.flood(FLOOD)
+        elif fault.kind == "clock-jump":
+            self._skew.set(JUMPS_S[fault.target % len(JUMPS_S)])
+            await asyncio.sleep(fault.lasts)
+            self._skew.set(0)
         else:
             await self._ground.strike(fault)
             try:
@@ -251,8 +260,14 @@ async def staged(
             stage.crew.kill()
 
 
-def traffic_of(seed: int) -> Traffic:
-    """What a run is fed: few users who come often, a day of theirs in a few seconds."""
+def traffic_of(seed: int, live_rate: float = 0.0) -> Traffic:
+    """What a run is fed: few users who come often, a day of theirs in a few seconds.
+
+    With a `live_rate` (events a second) events are of the time at which they are sent.
+    """
+    if live_rate:
+        now = time.time_ns() // 1_000_000
+        return Traffic(seed, USERS, step_ms=int(1000 / live_rate), start=now)
     return Traffic(seed, USERS, step_ms=STEP_MS)
 
 

@@ -92,6 +92,7 @@ class Traffic:
     seed: int
     users: int = 1_500
     step_ms: int = STEP_MS
+    start: int = START
     truth: dict[str, Truth] = field(default_factory=dict)
     made: Counter[str] = field(default_factory=Counter)
 
@@ -110,7 +111,7 @@ class Traffic:
             return self._random.choice(self._recent)
         self._number += 1
         user = f"user-{int(self.users * self._random.random() ** 2)}"
-        at = START + self._number * self.step_ms
+        at = self.start + self._number * self.step_ms
         if draw > 0.97:
             at -= self._random.randrange(8 * 3_600_000)
         if draw > 0.99:
