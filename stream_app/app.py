@@ -90,7 +90,7 @@ def create_app(settings: Settings) -> StreamApp:
         clocks=clocks,
         program=lambda: catalogue.program,
         new_writer=partial(_new_writer, settings),
-        restore=partial(_restore, settings, lambda: health.progress(clocks.wall_ms())),
+        restore=partial(_restore, settings, lambda: health.progress(clocks.steady_ms())),
         fail=end_process,
         models=lambda: in_use.current,
         trace=tracing(settings),

@@ -19,7 +19,8 @@ class Condition:
 class Health:
     """What the worker tells about itself; `/livez` and `/readyz` are read from here.
 
-    All times are epoch milliseconds. `stall_ms` is how long waiting work may stand still.
+    All times are milliseconds by a clock that only rises: a wall clock may be set meanwhile.
+    `stall_ms` is how long waiting work may stand still.
     """
 
     stall_ms: int

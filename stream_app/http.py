@@ -50,7 +50,7 @@ def make_app(
     now: Callable[[], int],
     token: Callable[[], str | None] = lambda: None,
 ) -> web.Application:
-    """The pages. `now` returns epoch milliseconds, `token` what all but the probes must show."""
+    """The pages. `now` returns health's milliseconds, `token` what all but the probes must show."""
 
     async def index(_: web.Request) -> web.Response:
         return web.Response(text=INDEX)

@@ -47,8 +47,8 @@ class Around:
     new_writer: Callable[[], Writer]
 
     def now(self) -> int:
-        """Epoch milliseconds by the wall clock."""
-        return self.clocks.wall_ms()
+        """Milliseconds that only rise, by which health goes."""
+        return self.clocks.steady_ms()
 
 
 def around_of(settings: Settings, make_fold: Callable[[], Fold], clocks: Clocks) -> Around:

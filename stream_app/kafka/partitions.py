@@ -43,7 +43,7 @@ class Partitions:
         if task is not None and fetched.generation == self._generation and fetched.tp in task.tps:
             task.offer(task.tps.index(fetched.tp), fetched.records)
             if task.rounds is not None:
-                now = self._around.clocks.wall_ms()
+                now = self._around.clocks.steady_ms()
                 self._health.queued(task.number, task.rounds.queue.records, now)
 
     async def revoke(self) -> None:
@@ -58,7 +58,7 @@ class Partitions:
         numbers = self._owned(every)
         self._generation = generation
         self._around.metrics.count("rebalances")
-        self._health.assigned(numbers, self._around.clocks.wall_ms())
+        self._health.assigned(numbers, self._around.clocks.steady_ms())
         for number in set(self.tasks) - numbers:
             self._leave(self.tasks.pop(number))
         for number in sorted(numbers):
@@ -107,7 +107,7 @@ class Partitions:
         """Once a second: time may have passed for rows, and health is told how things are."""
         for task in list(self.tasks.values()):
             await task.tick()
-            now = self._around.clocks.wall_ms()
+            now = self._around.clocks.steady_ms()
             if task.rounds is not None:
                 self._health.restored(task.number, now)
                 self._health.progress(task.rounds.committed_at)

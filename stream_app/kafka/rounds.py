@@ -47,16 +47,23 @@ class _Folded(NamedTuple):
 
 @dataclass(frozen=True)
 class Clocks:
-    """Where time comes from: epoch milliseconds, and seconds that only rise."""
+    """Where time comes from: epoch milliseconds, and seconds that only rise.
+
+    A wall clock may be set while the process runs: how long ago something was is told by the other.
+    """
 
     wall_ms: Callable[[], int]
     seconds: Callable[[], float]
+
+    def steady_ms(self) -> int:
+        """Milliseconds that only rise, since whenever."""
+        return round(self.seconds() * 1000)
 
 
 class Rounds:
     """Folds one partition's records round by round; `next` is what the last commit said.
 
-    `committed_at` is when that was (epoch ms), or when the partition was restored.
+    `committed_at` is when that was (steady ms), or when the partition was restored.
 
     A round that fails leaves the profiles ahead of the commit: the caller must end the process.
     """
@@ -84,7 +91,7 @@ class Rounds:
         self._trace = trace
         self._begun = 0.0
         self._budget = DeadLetterBudget(settings.dead_letter_share, settings.dead_letter_run)
-        self.committed_at = clocks.wall_ms()
+        self.committed_at = clocks.steady_ms()
         self._look_for_due = True
         meta = loader.meta
         #: The catalogue under which, and the models by which, every row was decided; empty while
@@ -146,8 +153,8 @@ class Rounds:
         written = clocks.seconds()
         await self._writer.write(folded.packed)
         self.next = taken.next
-        self.committed_at = clocks.wall_ms()
-        folded.report.count(self._metrics, self.committed_at)
+        self.committed_at = clocks.steady_ms()
+        folded.report.count(self._metrics, clocks.wall_ms())
         self._metrics.observe("batch_seconds", written - started)
         ended = clocks.seconds()
         self._metrics.observe("transaction_seconds", ended - written)
@@ -177,7 +184,8 @@ class Rounds:
         self._look_for_due = result.due == DUE_LIMIT
         events = sum(map(len, taken.records))
         self._budget.spend(events, result.rejected)
-        if events or result.touched or result.training or now - self.committed_at > KEEP_ALIVE_MS:
+        idle_ms = self._clocks.steady_ms() - self.committed_at
+        if events or result.touched or result.training or idle_ms > KEEP_ALIVE_MS:
             packed = self._writer.pack(self._outputs(taken, records, result))
             return _Folded(packed, Report.of(records, result), result.touched)
         return None

@@ -56,11 +56,13 @@ class WorkerService:
         self._catalogue = catalogue
         self._health = health
         self._in_use = in_use
-        settings, wall_ms = around.settings, around.clocks.wall_ms
-        self._http = http_server(settings, around.metrics, health, wall_ms)
-        self._watchdog = Watchdog(health, settings.stall_timeout_s, wall_ms, around.fail)
+        settings, now_ms = around.settings, around.clocks.steady_ms
+        self._http = http_server(settings, around.metrics, health, now_ms)
+        self._watchdog = Watchdog(health, settings.stall_timeout_s, now_ms, around.fail)
         self._housekeeping: asyncio.Task[None] | None = None
+        #: When a fetch was answered last (steady ms), and what the consumer says of that.
         self._answered_at = 0
+        self._fetched_at: float | None = None
         app.on_partitions_revoked.connect(self._on_revoked, weak=False)
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)
 
@@ -82,7 +84,7 @@ class WorkerService:
         except (PortTaken, TopicsError) as error:
             raise Refusal(str(error)) from error
         self._health.connected(True)
-        self._answered_at = self._around.clocks.wall_ms()
+        self._answered_at = self._around.clocks.steady_ms()
         self._watchdog.start()
         self._housekeeping = asyncio.create_task(self._keep_house(), name="housekeeping")
 
@@ -164,9 +166,11 @@ class WorkerService:
         A consumer that died without a word looks the same as brokers that are away. A new start
         mends the one, and waits for the other with nothing in its hands.
         """
-        now = self._around.clocks.wall_ms()
+        now = self._around.clocks.steady_ms()
         fetched_at = self._app.consumer.last_fetch_ms()
-        self._answered_at = now if fetched_at is None else max(self._answered_at, int(fetched_at))
+        # It goes by the wall clock, which may be set: only that it is another time says something.
+        if fetched_at is None or (fetched_at > 0 and fetched_at != self._fetched_at):
+            self._answered_at, self._fetched_at = now, fetched_at
         away_ms = now - self._answered_at
         self._health.connected(away_ms < _AWAY_MS)
         if away_ms > self._around.settings.stall_timeout_s * 1000:

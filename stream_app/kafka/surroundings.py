@@ -11,6 +11,7 @@ from faust.types import TP
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
 from stream_app.engine.models import Models
+from stream_app.kafka.clock import Evenness
 from stream_app.kafka.rounds import Clocks, Writer
 from stream_app.kafka.tracing import Trace
 from stream_app.kafka.turns import Turns
@@ -43,5 +44,6 @@ class Surroundings:
     #: None as long as there is no model, and where nothing is learned.
     models: Callable[[], Models | None] = lambda: None
     turns: Turns = field(default_factory=Turns)
+    evenness: Evenness = field(default_factory=Evenness)
     #: Is told of each round, where rounds are traced.
     trace: Trace | None = None

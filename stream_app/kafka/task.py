@@ -271,8 +271,10 @@ class PartitionTask:
 
     def _floor(self) -> int:
         clock = self._around.settings.clock or self._around.program().shop.clock
-        now = self._around.clocks.wall_ms()
-        return now if clock == "wall" and self._caught_up.at(now) else 0
+        clocks = self._around.clocks
+        now = clocks.wall_ms()
+        even = self._around.evenness.at(now, clocks.steady_ms())
+        return now if clock == "wall" and even and self._caught_up.at(now) else 0
 
     def _fetch(self, on: bool) -> None:
         for tp in self.tps:

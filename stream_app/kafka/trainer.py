@@ -89,9 +89,9 @@ class TrainerService:
         self._settings, self._metrics = settings, self._around.metrics
         self._health = self._around.health
         self._rebuild, self._until_end = rebuild, until_end
-        self._http = http_server(settings, self._metrics, self._health, clocks.wall_ms)
+        self._http = http_server(settings, self._metrics, self._health, clocks.steady_ms)
         self._watchdog = Watchdog(
-            self._health, settings.stall_timeout_s, clocks.wall_ms, end_process
+            self._health, settings.stall_timeout_s, clocks.steady_ms, end_process
         )
         self._stop = asyncio.Event()
         self._reload = reload
@@ -182,7 +182,7 @@ class TrainerService:
     async def _stand_by(self, lead: Leadership) -> None:
         await any_of(lead.leading, lead.standing_by, self._stop, seconds=self._patience_s)
         if lead.standing_by.is_set():
-            self._health.assigned([], self._around.clocks.wall_ms())
+            self._health.assigned([], self._around.now())
             log.info("Standing by: another trainer leads")
             await any_of(lead.leading, self._stop, seconds=self._patience_s)
         if self._until_end and not (lead.leading.is_set() or self._stop.is_set()):

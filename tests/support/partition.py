@@ -52,6 +52,8 @@ class FakeInputs:
         self.seeks: list[tuple[TP, int]] = []
         self.bounds = {CLICKS: (0, 100), PURCHASES: (0, 100)}
         self.positions: dict[TP, int | Exception] = {}
+        #: When the last fetch was answered, by the wall clock.
+        self.at = START
 
     def open(self, tp: TP) -> None:
         self.opened.add(tp)
@@ -70,7 +72,7 @@ class FakeInputs:
         position = self.positions.get(tp, 0)
         if isinstance(position, Exception):
             raise position
-        return position, position, float(START)
+        return position, position, float(self.at)
 
 
 class FakeWriter:
@@ -116,7 +118,9 @@ class Partition:
         self.metrics = Metrics(CollectorRegistry())
         self.program = program(catalogue)
         self.models: Models | None = None
+        #: The steady clock (ms), and how far the wall clock is ahead of it.
         self.now = START
+        self.ahead = 0
         self.failed: list[BaseException] = []
         self.restoring = asyncio.Event()
         self.restoring.set()
@@ -124,7 +128,7 @@ class Partition:
             settings=self.settings,
             metrics=self.metrics,
             inputs=self.inputs,
-            clocks=Clocks(wall_ms=lambda: self.now, seconds=lambda: self.now / 1000),
+            clocks=Clocks(wall_ms=lambda: self.now + self.ahead, seconds=lambda: self.now / 1000),
             program=lambda: self.program,
             new_writer=lambda number: self.writer,
             restore=self._restore,

@@ -1,8 +1,12 @@
-"""The wall clock moves time only once both inputs were read to their ends."""
+"""The wall clock moves time only once both inputs were read to their ends, and runs evenly."""
 
 from __future__ import annotations
 
-from stream_app.kafka.clock import FRESH_MS, CaughtUp
+import pytest
+
+from stream_app.kafka.clock import BELIEVED_MS, FRESH_MS, SET_MS, CaughtUp, Evenness
+
+HOUR_MS = 3_600_000
 
 
 def caught_up(now: int = 1_000_000) -> CaughtUp:
@@ -46,3 +50,39 @@ def test_no_fetch_yet_is_not_caught_up() -> None:
     clock.observe(0, 0, None, 0, queue_empty=True)
     clock.observe(0, 0, -1, 0, queue_empty=True)
     assert not clock.at(1_000_000)
+
+
+def test_a_fetch_before_the_clock_was_set_back_says_nothing() -> None:
+    clock = caught_up(HOUR_MS)
+    assert not clock.at(HOUR_MS - FRESH_MS - 1)
+    assert clock.at(HOUR_MS - FRESH_MS)
+
+
+def test_a_clock_that_runs_evenly_is_believed_from_the_start() -> None:
+    even = Evenness()
+    assert all(even.at(5_000 + at, at) for at in range(0, 10 * HOUR_MS, 1_000))
+
+
+def test_a_clock_that_is_corrected_slowly_is_believed() -> None:
+    even = Evenness()
+    assert all(even.at(at + at // 10, at) for at in range(0, 10 * HOUR_MS, 1_000))
+
+
+@pytest.mark.parametrize("by", [SET_MS + 1, -SET_MS - 1, 100 * HOUR_MS])
+def test_a_clock_that_was_set_is_believed_once_it_has_run_evenly(by: int, caplog) -> None:
+    even = Evenness()
+    even.at(0, 0)
+    steps = range(1_000, BELIEVED_MS + 1_000, 1_000)
+    assert not any(even.at(at + by, at) for at in steps)
+    assert even.at(BELIEVED_MS + 1_000 + by, BELIEVED_MS + 1_000)
+    [told] = caplog.messages
+    assert f"was set by {by / 1000:+.0f} s" in told
+
+
+def test_a_clock_that_was_set_and_set_back_is_not_believed_at_once() -> None:
+    even = Evenness()
+    even.at(0, 0)
+    assert not even.at(HOUR_MS, 1_000)
+    assert not even.at(2_000, 2_000)
+    assert not even.at(BELIEVED_MS, BELIEVED_MS)
+    assert even.at(BELIEVED_MS + 2_000, BELIEVED_MS + 2_000)

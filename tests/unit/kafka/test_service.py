@@ -272,6 +272,7 @@ async def test_fetches_without_answer_end_readiness_and_then_the_process(worker)
     await worker.service.prepare()
     fakes, consumer = worker.fakes, worker.app.consumer
     consumer.fetched_at = fakes.now
+    await worker.beats()
     for seconds, connected in ((9, True), (11, False), (60, False)):
         fakes.now = int(consumer.fetched_at) + seconds * 1000
         await worker.beats()
@@ -283,6 +284,24 @@ async def test_fetches_without_answer_end_readiness_and_then_the_process(worker)
     fakes.now += 60_001
     await worker.beats()
     assert "no fetch was answered for 60 s" in str(worker.failed[0])
+
+
+@pytest.mark.parametrize("ahead", [5 * 3_600_000, -5 * 3_600_000])
+async def test_a_wall_clock_that_is_set_is_no_outage_and_hides_none(worker, ahead):
+    await worker.service.prepare()
+    fakes, consumer = worker.fakes, worker.app.consumer
+    for fakes.ahead in (0, ahead, 0):
+        consumer.fetched_at = fakes.now + fakes.ahead
+        await worker.beats()
+        assert worker.connected()
+        fakes.now += 1_000
+    for fakes.ahead in (0, ahead):
+        fakes.now += 9_500
+        await worker.beats()
+    assert not worker.connected()
+    fakes.now += 60_000
+    await worker.beats()
+    assert "no fetch was answered for 80 s" in str(worker.failed[0])
 
 
 async def test_a_partition_just_opened_is_no_outage(worker):

@@ -362,3 +362,18 @@ async def test_time_passes_with_the_wall_clock_only_when_caught_up():
     await settle()
     # The last fetch is too old to say that nothing was written meanwhile.
     assert task.rounds.profiles.time == START + 1_000
+
+
+async def test_time_does_not_follow_a_wall_clock_that_was_set():
+    partition = Partition(clock="wall")
+    task = await partition.started()
+    partition.inputs.positions = {CLICKS: 1, PURCHASES: 0}
+    task.offer(0, records([click("ann", 0)]))
+    await task.tick()
+    await settle()
+    for partition.ahead in (2_000, 5 * 3_600_000):
+        # The last fetch was just now, by whatever clock.
+        partition.inputs.at = partition.now + partition.ahead
+        await task.tick()
+        await settle()
+    assert task.rounds.profiles.time == START + 2_000
