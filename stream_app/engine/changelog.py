@@ -10,9 +10,11 @@ from typing import Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_app.domain.layout import FINGERPRINT_FIELD, Layout
 from stream_app.engine.catalogue import Program
+from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.feed import Feed
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.profiles import Profiles
@@ -79,13 +81,21 @@ class Loader:
     are kept raw until the end, since their description may come after them once compacted.
     """
 
-    def __init__(self, program: Program, number: int, partitions: int) -> None:
-        self.profiles = Profiles(program, number, partitions)
+    def __init__(
+        self, program: Program, number: int, partitions: int, profiles: Profiles | None = None
+    ) -> None:
+        """Begin with no profiles, or with `profiles`, which are as they were at some record."""
+        # Not `or`: profiles of nobody are false.
+        self.profiles = Profiles(program, number, partitions) if profiles is None else profiles
         self.meta: Meta | None = None
-        self.layouts: set[str] = set()
         self._own = program.layout.fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
-        self._descriptions: dict[bytes, bytes] = {}
+        self._descriptions: dict[bytes, bytes] = (
+            profiles.descriptions if isinstance(profiles, ColdProfiles) else {}
+        )
+        self.layouts: set[str] = {key.decode() for key in self._descriptions}
         self._foreign: dict[str, bytes] = {}
+        #: Numbers of those that are kept raw by the profiles themselves.
+        self._shelved: list[NDArray[np.intp]] = []
         self._deleted: set[bytes] = set()
 
     def add(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
@@ -109,19 +119,33 @@ class Loader:
             self._add_rows([key.decode() for key in keys], values)
 
     def _add_rows(self, users: list[str], values: Sequence[bytes]) -> None:
-        own, layout = self._own, self.profiles.program.layout
+        layout = self.profiles.program.layout
         if set(map(len, values)) == {layout.size}:
             block = b"".join(values)
             written = np.frombuffer(block, dtype=layout.dtype)[FINGERPRINT_FIELD]
             if (written == np.uint64(layout.fingerprint)).all():
                 self._place(users, block)
                 return
+        if isinstance(self.profiles, ColdProfiles):
+            self._shelve(self.profiles, dict(zip(users, values, strict=True)))
+            return
         # One by one: an older layout is among them.
         for user, value in zip(users, values, strict=True):
-            if value[:_FINGERPRINT_BYTES] == own and len(value) == layout.size:
+            if self._is_own(value):
                 self._place([user], value)
             else:
                 self._foreign[user] = value
+
+    def _is_own(self, value: bytes) -> bool:
+        size = self.profiles.program.layout.size
+        return value[:_FINGERPRINT_BYTES] == self._own and len(value) == size
+
+    def _shelve(self, profiles: ColdProfiles, rows: Mapping[str, bytes]) -> None:
+        own = [user for user, value in rows.items() if self._is_own(value)]
+        if own:
+            self._place(own, b"".join(rows[user] for user in own))
+        foreign = {user: value for user, value in rows.items() if not self._is_own(value)}
+        self._shelved.append(profiles.put_raw(foreign))
 
     def _add_internal(self, key: bytes, value: bytes | None) -> None:
         if value is None:
@@ -141,13 +165,7 @@ class Loader:
             # A row rewritten under the current layout supersedes the older one.
             for key in keys:
                 self._foreign.pop(key, None)
-        find = profiles.slots.get
-        slots = np.array([find(key, -1) for key in keys], dtype=np.intp)
-        unknown = np.flatnonzero(slots < 0)
-        if len(unknown):
-            profiles.add(list(dict.fromkeys(keys[i] for i in unknown)))
-            slots[unknown] = [find(keys[i], -1) for i in unknown]
-        profiles.scatter(slots, np.frombuffer(block, dtype=profiles.program.layout.dtype))
+        profiles.put(keys, np.frombuffer(block, dtype=profiles.program.layout.dtype))
 
     def finish(self) -> Profiles:
         """Return the profiles after the last record.
@@ -179,7 +197,15 @@ class Loader:
         return profiles
 
     def _place_foreign(self) -> None:
-        for fingerprint, users in _by_layout(self._foreign).items():
+        self._convert(self._foreign)
+        self._foreign = {}
+        if self._shelved and isinstance(self.profiles, ColdProfiles):
+            for users, rows in self.profiles.described(np.concatenate(self._shelved)):
+                self._convert(dict(zip(users, rows, strict=True)))
+            self._shelved = []
+
+    def _convert(self, foreign: Mapping[str, bytes]) -> None:
+        for fingerprint, users in _by_layout(foreign).items():
             description = self._descriptions.get(fingerprint)
             if description is None:
                 raise ChangelogError(
@@ -187,10 +213,9 @@ class Loader:
                     f"{fingerprint.decode()}, whose description is missing"
                 )
             old = Layout.from_description(msgspec.json.decode(description))
-            block = b"".join(self._foreign[user] for user in users)
+            block = b"".join(foreign[user] for user in users)
             rows = np.frombuffer(block, dtype=old.dtype)
             self._place(users, migrate(rows, old, self.profiles.program.layout).tobytes())
-        self._foreign = {}
 
 
 def _by_layout(foreign: Mapping[str, bytes]) -> dict[bytes, list[str]]:

@@ -91,7 +91,7 @@ def publish(
     thresholds = program.thresholds(quantiles)
     passing = program.features.due(rows, now, thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
-    users = [profiles.users[slot] for slot in touched.tolist()]
+    users = profiles.names(touched)
     block = rows.view(np.uint8).data
     if not decisions.changes:
         return Outputs(users=users, block=block)

@@ -79,6 +79,43 @@ class Profiles:
             left.scatter(left.add([self.users[i] for i in slots.tolist()]), self.gather(slots))
         return left
 
+    def __contains__(self, user: object) -> bool:
+        return user in self.slots
+
+    def known(self) -> Iterator[str]:
+        """Yield every user, in order of slots."""
+        yield from self.users
+
+    def find(self, users: Sequence[str]) -> NDArray[np.intp]:
+        """Return the slots (m,) of users, -1 for one that is not known."""
+        find = self.slots.get
+        return np.array([find(user, -1) for user in users], dtype=np.intp)
+
+    def names(self, slots: NDArray[np.intp]) -> list[str]:
+        """Return the users at `slots` (m,), whose rows were brought or gathered last."""
+        users = self.users
+        return [users[slot] for slot in slots.tolist()]
+
+    def bring(self, slots: NDArray[np.intp], used: NDArray[np.intp]) -> None:
+        """Have the rows at `slots` at hand; events came for those in `used`. They always are."""
+
+    def settle(self) -> None:
+        """Take note that all that was folded is committed, before the next round is."""
+
+    def put(self, users: Sequence[str], rows: NDArray[np.void]) -> None:
+        """Write whole rows of users (m,), known or not; of a repeated user the last row stays."""
+        slots = self.find(users)
+        unknown = np.flatnonzero(slots < 0).tolist()
+        if unknown:
+            self.add(list(dict.fromkeys(users[i] for i in unknown)))
+            slots[unknown] = self.find([users[i] for i in unknown])
+        self.scatter(slots, rows)
+
+    def born(self) -> NDArray[np.bool_]:
+        """Return whether each user has had an event, by slot: rows are there before."""
+        born: NDArray[np.bool_] = self.rows.column("born", self.program.layout.dtype) != 0
+        return born
+
     def hashes(self) -> Hashes:
         """Return a stable hash of every user, by slot; worked out once a user, when asked for."""
         known = len(self._hashes)

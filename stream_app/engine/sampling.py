@@ -6,7 +6,7 @@ those who have become silent. An outcome is a later look at the same user by the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -32,6 +32,8 @@ from stream_app.learning.training import (
 Slots = NDArray[np.intp]
 #: Key of the records that are about no user.
 _DAY_KEY: Final = b"\0day:%d"
+#: Users looked at together.
+_SLICE: Final = 10_000
 
 
 class Sampler:
@@ -61,8 +63,6 @@ class Sampler:
     def sample(self, profiles: Profiles, end: int) -> list[KeyValue]:
         """Return the `training` records of the day that ends at `end`; nothing later is folded."""
         pause = profiles.feed.end_day(end)
-        # Users whose first event is folded later have rows already, with nothing in them.
-        born = profiles.rows.column("born", profiles.program.layout.dtype)
         records: list[KeyValue] = []
         if pause <= self._learning.max_gap_ms:
             records += self._outcomes(profiles, end)
@@ -73,7 +73,8 @@ class Sampler:
             at=end,
             columns=list(self._learning.columns),
             gap_ms=pause,
-            users=int(np.count_nonzero(born)),
+            # Others' first event is folded later; they have rows already, with nothing in them.
+            users=int(np.count_nonzero(profiles.born())),
         )
         return [*records, (_DAY_KEY % profiles.number, encode(day))]
 
@@ -82,32 +83,40 @@ class Sampler:
             sampled_at = end - task.horizon_ms
             if not _due(task, sampled_at):
                 continue
-            chosen = _chosen(profiles.hashes(), sampled_at, task.rate)
-            view = _look(profiles, chosen, before=sampled_at, at=end)
-            if not len(view.slots):
-                continue
-            values = task.outcome.values(view.frame).tolist()
-            for slot, value in zip(view.slots.tolist(), values, strict=True):
-                user = profiles.users[slot]
-                outcome = Outcome(
-                    user_id=user,
-                    partition=profiles.number,
-                    at=end,
-                    task=task.name,
-                    sampled_at=sampled_at,
-                    value=value,
-                )
-                yield user.encode(), encode(outcome)
+            for chosen in _chosen(profiles.hashes(), sampled_at, task.rate):
+                view = _look(profiles, chosen, before=sampled_at, at=end)
+                if len(view.slots):
+                    yield from self._outcomes_of(profiles, view, task, end)
+
+    def _outcomes_of(
+        self, profiles: Profiles, view: _View, task: Task, end: int
+    ) -> Iterator[KeyValue]:
+        values = task.outcome.values(view.frame).tolist()
+        for user, value in zip(view.users, values, strict=True):
+            outcome = Outcome(
+                user_id=user,
+                partition=profiles.number,
+                at=end,
+                task=task.name,
+                sampled_at=end - task.horizon_ms,
+                value=value,
+            )
+            yield user.encode(), encode(outcome)
 
     def _examples(self, profiles: Profiles, end: int) -> Iterator[KeyValue]:
-        learning, every = self._learning, profiles.hashes()
-        tasks = [task for task in learning.tasks if _due(task, end)]
-        segments = learning.segmentation
+        tasks = [task for task in self._learning.tasks if _due(task, end)]
+        segments = self._learning.segmentation
         rates = [task.rate for task in tasks] + ([segments.rate] if segments else [])
-        view = _look(profiles, _chosen(every, end, max(rates, default=0.0)), before=end, at=end)
-        if not len(view.slots):
-            return
-        drawn = every[view.slots]
+        for chosen in _chosen(profiles.hashes(), end, max(rates, default=0.0)):
+            view = _look(profiles, chosen, before=end, at=end)
+            if len(view.slots):
+                yield from self._examples_of(profiles, view, tasks, end)
+
+    def _examples_of(
+        self, profiles: Profiles, view: _View, tasks: Sequence[Task], end: int
+    ) -> Iterator[KeyValue]:
+        learning, segments = self._learning, self._learning.segmentation
+        drawn = profiles.hashes()[view.slots]
         order = units(drawn, end // DAY)
         chosen = {task: order < task.rate for task in tasks}
         for task in tasks:
@@ -121,7 +130,7 @@ class Sampler:
         told = {task: _told(profiles, task, view, drawn) for task in tasks}
         wanted = np.logical_or.reduce([fitted, *chosen.values()]).nonzero()[0]
         for i in wanted.tolist():
-            user = profiles.users[view.slots[i]]
+            user = view.users[i]
             example = Example(
                 user_id=user,
                 partition=profiles.number,
@@ -158,9 +167,10 @@ def _told(profiles: Profiles, task: Task, view: _View, drawn: Hashes) -> _Told:
 
 
 class _View(NamedTuple):
-    """Some users as they are at a moment: slots (m,), rows, and their features."""
+    """Some users as they are at a moment: slots (m,), names, rows, and their features."""
 
     slots: Slots
+    users: list[str]
     rows: NDArray[np.void]
     values: Values
     frame: Frame
@@ -171,9 +181,11 @@ def _due(task: Task, at: int) -> bool:
     return at > 0 and at // DAY % task.every_days == 0
 
 
-def _chosen(every: Hashes, at: int, rate: float) -> Slots:
+def _chosen(every: Hashes, at: int, rate: float) -> Iterator[Slots]:
+    """Yield who is drawn, in slices, which bound the rows that are looked at together."""
     chosen: Slots = (units(every, at // DAY) < rate).nonzero()[0]
-    return chosen
+    for first in range(0, len(chosen), _SLICE):
+        yield chosen[first : first + _SLICE]
 
 
 def _look(profiles: Profiles, slots: Slots, *, before: int, at: int) -> _View:
@@ -183,4 +195,4 @@ def _look(profiles: Profiles, slots: Slots, *, before: int, at: int) -> _View:
     rows, slots = np.ascontiguousarray(rows[known]), slots[known]
     # A moment earlier, the windows of days end with the day.
     values = profiles.program.features.values(rows, at - 1, profiles.dictionary)
-    return _View(slots, rows, values, Frame(values))
+    return _View(slots, profiles.names(slots), rows, values, Frame(values))

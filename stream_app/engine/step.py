@@ -65,6 +65,7 @@ def step(
     changed in place: a caller that cannot commit the result must discard it. Events of users of
     other partitions are refused; with `route` they are `misplaced` instead.
     """
+    profiles.settle()
     decoded = profiles.program.decoder.decode(records)
     batch, slots, misplaced = _place(profiles, decoded.batch)
     result = Step(decoded.rejected, misplaced)
@@ -116,6 +117,7 @@ def _fold(
     touched, index = _touched(slots, due)
     if not len(touched):
         return
+    profiles.bring(touched, slots)
     rows = profiles.gather(touched)
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
     outputs = publish(profiles, touched, rows, index, batch, records, emitted_at)
@@ -139,19 +141,17 @@ def _place(
 
     Users of other partitions never get a row, so what is placed well costs no check.
     """
-    find = profiles.slots.get
-    found = [find(user, -1) for user in batch.user]
-    slots = np.array(found, dtype=np.intp)
-    if -1 not in found:
-        return batch, slots, []
+    slots = profiles.find(batch.user)
     unknown = np.flatnonzero(slots < 0).tolist()
+    if not unknown:
+        return batch, slots, []
     place, partitions, number = profiles.program.partitioner, profiles.partitions, profiles.number
     places = {
         user: place(user.encode(), partitions)
         for user in dict.fromkeys(batch.user[i] for i in unknown)
     }
     profiles.add([user for user, at in places.items() if at == number])
-    slots[unknown] = [find(batch.user[i], -1) for i in unknown]
+    slots[unknown] = profiles.find([batch.user[i] for i in unknown])
     keep = slots >= 0
     if keep.all():
         return batch, slots, []

@@ -1,0 +1,105 @@
+"""From user to number in 96 bits a user instead of a string: an open-addressing table in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_app.engine.cold.growing import grown
+from stream_app.learning.sampling import Hashes, hashes
+
+Checks = NDArray[np.uint32]
+Numbers = NDArray[np.intp]
+
+_FIRST: Final = 1_024
+_FREE: Final = -1
+
+
+class Index:
+    """Numbers of users in order of their first appearance.
+
+    A user is known by blake2b's 64 bits and by crc32: among 5 million users two that agree in both
+    have a chance of 2 in 10^16, less than that of memory that lies.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        #: How many were forgotten.
+        self.forgotten = 0
+        self._hashes: Hashes = np.empty(0, np.uint64)
+        self._checks: Checks = np.empty(0, np.uint32)
+        self._table = np.full(_FIRST, _FREE, np.int32)
+
+    @property
+    def hashes(self) -> Hashes:
+        """blake2b's 64 bits of every user, by number."""
+        return self._hashes[: self.count]
+
+    @property
+    def checks(self) -> Checks:
+        """crc32 of every user, by number."""
+        return self._checks[: self.count]
+
+    def find(self, users: Sequence[str]) -> Numbers:
+        """Return the numbers (m,) of users, -1 for one that is not known."""
+        wanted, checks = hashes(users), _checks(users)
+        found = np.full(len(users), -1, np.intp)
+        searched = np.arange(len(users))
+        mask = np.uint64(len(self._table) - 1)
+        at = (wanted & mask).astype(np.intp)
+        while len(searched):
+            number = self._table[at[searched]]
+            taken = number != _FREE
+            searched, number = searched[taken], number[taken]
+            same = self._hashes[number] == wanted[searched]
+            same &= self._checks[number] == checks[searched]
+            found[searched[same]] = number[same]
+            searched = searched[~same]
+            at[searched] = (at[searched] + 1) & int(mask)
+        return found
+
+    def add(self, users: Sequence[str]) -> Numbers:
+        """Number `users`, none of which is known and none twice."""
+        return self.load(hashes(users), _checks(users))
+
+    def load(self, more: Hashes, checks: Checks) -> Numbers:
+        """Number users by what they are known by."""
+        first, self.count = self.count, self.count + len(more)
+        self._hashes = grown(self._hashes, self.count)
+        self._checks = grown(self._checks, self.count)
+        self._hashes[first : self.count] = more
+        self._checks[first : self.count] = checks
+        numbers = np.arange(first, self.count, dtype=np.intp)
+        if 3 * self.count > 2 * len(self._table):
+            size = len(self._table)
+            while 3 * self.count > 2 * size:
+                size *= 2
+            self._table = np.full(size, _FREE, np.int32)
+            self._enter(np.arange(self.count, dtype=np.intp))
+        else:
+            self._enter(numbers)
+        return numbers
+
+    def forget(self, numbers: Numbers) -> None:
+        """Have nobody found under these numbers any more; they are not given again."""
+        # Its place in the table stays taken, so that what lies behind it is still found.
+        self.forgotten += len(numbers)
+        self._checks[numbers] ^= np.uint32(0xFFFFFFFF)
+
+    def _enter(self, numbers: Numbers) -> None:
+        mask = len(self._table) - 1
+        at = (self._hashes[numbers] & np.uint64(mask)).astype(np.intp)
+        while len(numbers):
+            free = self._table[at] == _FREE
+            # Of several that want the same place the last gets it, and the others go on.
+            self._table[at[free]] = numbers[free]
+            left = self._table[at] != numbers
+            numbers, at = numbers[left], (at[left] + 1) & mask
+
+
+def _checks(users: Sequence[str]) -> Checks:
+    return np.array([crc32(user.encode()) for user in users], dtype=np.uint32)

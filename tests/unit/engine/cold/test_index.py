@@ -1,0 +1,43 @@
+"""Users are found under the numbers that they were given, however many there are."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_app.engine.cold.index import Index
+
+USERS = st.lists(st.text(min_size=1, max_size=5), unique=True, max_size=50)
+
+
+@given(st.lists(USERS, max_size=5), st.lists(st.text(max_size=5)))
+def test_an_index_is_a_dictionary(batches, others):
+    index, plain = Index(), {}
+    for batch in batches:
+        more = [user for user in batch if user not in plain]
+        numbers = index.add(more)
+        plain.update(zip(more, numbers.tolist(), strict=True))
+    asked = [*plain, *others]
+    assert index.find(asked).tolist() == [plain.get(user, -1) for user in asked]
+    assert list(plain.values()) == list(range(index.count))
+
+
+def test_it_grows():
+    index, users = Index(), [f"user-{n}" for n in range(20_000)]
+    for first in range(0, len(users), 700):
+        index.add(users[first : first + 700])
+    assert (index.find(users) == np.arange(len(users))).all()
+    assert (index.find([f"other-{n}" for n in range(1_000)]) == -1).all()
+
+
+def test_who_is_forgotten_is_found_no_more_and_may_come_again():
+    index = Index()
+    index.add(["ann", "bob", "cid"])
+    index.forget(np.array([1]))
+    assert index.find(["ann", "bob", "cid"]).tolist() == [0, -1, 2]
+    assert index.add(["bob"]).tolist() == [3]
+    assert index.find(["bob"]).tolist() == [3]
+    again = Index()
+    again.load(index.hashes, index.checks)
+    assert again.find(["ann", "bob", "cid"]).tolist() == [0, 3, 2]
