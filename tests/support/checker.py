@@ -34,6 +34,13 @@ def replayed(program: Program, sent: Sequence[Made], partitions: int) -> Replay:
 
 
 def check_features(committed: Sequence[Profiles], replay: Replay, as_of: int) -> None:
+    """Every user has the same features in both, and events moved time as far."""
+    check_values(committed, replay, as_of)
+    times = [part.time for part in committed]
+    assert times == [part.time for part in replay.parts]
+
+
+def check_values(committed: Sequence[Profiles], replay: Replay, as_of: int) -> None:
     """Every user has the same features in both."""
     found = {user: values for part in committed for user, values in part.read_all(as_of)}
     wanted = {user: values for user, _, values in replay.read(as_of)}
@@ -41,8 +48,6 @@ def check_features(committed: Sequence[Profiles], replay: Replay, as_of: int) ->
     for user, values in wanted.items():
         different = [n for n in values if not same(found[user][n], values[n])]
         assert not different, {n: (found[user][n], values[n]) for n in different} | {"user": user}
-    times = [part.time for part in committed]
-    assert times == [part.time for part in replay.parts]
 
 
 def check_truth(committed: Sequence[Profiles], truth: Mapping[str, Truth]) -> None:
