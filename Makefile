@@ -54,8 +54,9 @@ learn-report: $(VENV)/.dev ## Measure learning on a year of real purchases (4 mi
 
 lock: ## Choose the newest versions anew and write the lock files (needs uv)
 	$(LOCK) --upgrade --extra dev -o requirements-dev.lock
-	$(LOCK) --extra build --extra demo -c requirements-dev.lock -o requirements-demo.lock
-	$(LOCK) -c requirements-dev.lock -o requirements.lock
+	$(LOCK) --extra build --extra demo --extra otel -c requirements-dev.lock \
+		-o requirements-demo.lock
+	$(LOCK) --extra otel -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) requirements-ops.in --upgrade -o requirements-ops.lock
 	$(COMPILE) deploy/image/build.in --upgrade -o deploy/image/build.lock
 

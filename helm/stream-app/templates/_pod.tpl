@@ -105,6 +105,9 @@ env:
   - name: STREAM_APP_INSTANCE_ID
     valueFrom: {fieldRef: {fieldPath: metadata.name}}
   {{- end }}
+  {{- if eq .component "worker" }}
+  {{- include "stream-app.tracingEnv" .root | nindent 2 }}
+  {{- end }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
   {{- if include "stream-app.catalogueConfigMap" .root }}
@@ -182,6 +185,21 @@ volumeMounts:
 {{- if .Values.http.tlsSecret }}
 - {name: STREAM_APP_HTTP_CERTFILE, value: /etc/stream-app/http-cert/tls.crt}
 - {name: STREAM_APP_HTTP_KEYFILE, value: /etc/stream-app/http-cert/tls.key}
+{{- end }}
+{{- end }}
+
+{{- define "stream-app.tracingEnv" -}}
+{{- with .Values.tracing }}
+{{- if .endpoint }}
+- {name: STREAM_APP_TRACES, value: otlp}
+- {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: {{ .endpoint | quote }}}
+- {name: OTEL_TRACES_SAMPLER, value: traceidratio}
+- {name: OTEL_TRACES_SAMPLER_ARG, value: {{ .share | quote }}}
+{{- if .headersSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom: {secretKeyRef: {name: {{ .headersSecret }}, key: {{ .headersKey }}}}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

