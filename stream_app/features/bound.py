@@ -108,6 +108,10 @@ class BoundFeatures:
         self._slots.update(rows, frame, selection)
         return Folded(duplicates)
 
+    def pass_time(self, rows: Rows, at: NDArray[np.int64]) -> None:
+        """Bring the panes of `rows` (n,) to where events at `at` (n,), in ms, would bring them."""
+        self._clocks.advance(rows, np.arange(len(rows)), at, slice(None))
+
     def values(self, rows: Rows, now: int, strings: Dictionary) -> Values:
         """The features of `rows` at `now` (epoch ms); texts are looked up in `strings`."""
         return Values(self._makers, Reader(self._geometry, rows, now), strings)

@@ -11,7 +11,7 @@ from stream_app.features.bound import BoundFeatures
 from stream_app.features.cost import FeatureCost, costs
 from stream_app.features.declaration import NO_WINDOW, Declaration
 from stream_app.features.needs import needs
-from stream_app.features.storage import Storage, row_fields
+from stream_app.features.storage import Storage, fields_of, row_fields
 from stream_app.features.where import columns_of, condition
 
 #: What a feature's column is; every other kind is a number.
@@ -44,6 +44,18 @@ class Features:
     def names(self) -> tuple[str, ...]:
         """Feature names in declared order."""
         return tuple(self.declarations)
+
+    @property
+    def kept(self) -> dict[str, tuple[str, ...]]:
+        """Per feature: the fields of a row that it alone or with others reads; of some none."""
+        return {
+            name: tuple(
+                field.name
+                for storage, _ in needs(declaration)
+                for field in fields_of(storage, self.storages[storage])
+            )
+            for name, declaration in self.declarations.items()
+        }
 
     @property
     def kinds(self) -> dict[str, str]:
