@@ -20,7 +20,7 @@ from support.broker import Message, produce, read_to_end
 from support.checker import Consumer, check_dead_letters, check_tags, check_truth
 from support.follower import Follower
 from support.stage import SETTINGS
-from support.traffic import CATALOGUE, TOPICS, Made, Traffic
+from support.traffic import CATALOGUE, Made, Traffic
 
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine.catalogue import load_catalogue
@@ -87,20 +87,26 @@ def sources(records: Iterable[ConsumerRecord]) -> Counter[tuple[str, int, int]]:
 
 
 async def settled(servers: str, plan: TopicPlan, follower: Follower) -> list[ConsumerRecord]:
-    """Wait until every input is read, and what was routed; return that and all inputs' records."""
-    inputs = [*await read_to_end(servers, plan.clicks), *await read_to_end(servers, plan.purchases)]
-    names = {plan.clicks: TOPICS[0], plan.purchases: TOPICS[1]}
+    """Wait until every input is read, and then what was routed; return the inputs' records."""
+    clicks, purchases = [await read_to_end(servers, one) for one in (plan.clicks, plan.purchases)]
+    await read("clicks", clicks, follower)
+    await read("purchases", purchases, follower)
+    await read("routed", await read_to_end(servers, plan.routed), follower)
+    return clicks + purchases
 
-    def read(records: list[ConsumerRecord]) -> bool:
-        return all(
-            follower.next(r.partition).get(names.get(r.topic, "routed"), 0) > r.offset
-            for r in records
-        )
 
-    await follower.until(lambda: read(inputs))
-    routed = await read_to_end(servers, plan.routed)
-    await follower.until(lambda: read(routed) and not follower.overdue())
-    return inputs
+async def read(name: str, records: list[ConsumerRecord], follower: Follower) -> None:
+    """Wait until all `records` are read."""
+    ends = {record.partition: record.offset + 1 for record in records}
+
+    def left() -> dict[int, tuple[int, int]]:
+        found = {n: (follower.next(n).get(name, 0), end) for n, end in ends.items()}
+        return {n: (at, end) for n, (at, end) in found.items() if at < end}
+
+    try:
+        await follower.until(lambda: not left())
+    except TimeoutError:
+        raise AssertionError(f"{name} are read up to, of, by partition: {left()}") from None
 
 
 @pytest.mark.timeout(240)
@@ -129,6 +135,8 @@ async def test_events_are_counted_once_wherever_producers_put_them(
                 workers[victim] = run_worker(servers, plan, ready=False, **settings)
         inputs = await settled(servers, plan, follower)
         for worker in workers:
+            # All may be done before the last one has come so far as to know its signals.
+            await asyncio.to_thread(worker.wait_ready)
             assert await asyncio.to_thread(worker.terminate) == 0
         committed = follower.finish()
 
