@@ -15,7 +15,7 @@ SYSTEM_TESTS := $(wildcard tests/system)
 OPS := .cache/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-system test-ops check bench learn-report lock clean
+.PHONY: help demo test test-unit test-system test-ops chaos check bench learn-report lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-system: $(VENV)/.dev ## Run the tests against a real Kafka
 
 test-ops: $(VENV)/.dev $(OPS)/.tools $(OPS)/.prometheus ## Test what is deployed, by helm (needs Go), Prometheus, hadolint, mkdocs
 	@$(PYTEST) tests/ops
+
+chaos: $(VENV)/.dev ## Kill, freeze, cut and fill for minutes (SEED=7 MINUTES=3 BROKERS=three)
+	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m chaos
 
 check: $(VENV)/.dev ## Lint, format, types, import direction
 	$(BIN)/ruff check .

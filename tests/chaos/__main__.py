@@ -1,4 +1,5 @@
-"""A long run of chaos: `make chaos`, `SEED=7 MINUTES=3 make chaos`, `BROKERS=three make chaos`.
+"""A long run of chaos: `make chaos`, `SEED=7 MINUTES=3 make chaos`, `BROKERS=three make chaos`,
+`ALONE=1 make chaos`.
 
 What a seed does not say: brokers are one or three by whether it is even, workers one to three.
 """
@@ -21,6 +22,8 @@ from chaos.stage import mttr, staged, traffic_of
 from stream_app.kafka.topics import TopicPlan
 
 RATE = 600.0
+#: Set: every fault waits until all is back from the one before.
+ALONE, PAUSE_S = "ALONE", 2.0
 
 
 def plan_of(app_id: str) -> TopicPlan:
@@ -52,7 +55,12 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
             async with on.watched():
                 await on.ready()
                 on.feed.start()
-                await on.play(faults)
+                if ALONE in os.environ:
+                    # One after the other, so that each figure is that of one fault.
+                    for fault in faults:
+                        await on.play([fault._replace(at=PAUSE_S)])
+                else:
+                    await on.play(faults)
                 await on.settle()
                 await on.ready()
             await on.crew.end()

@@ -98,6 +98,11 @@ def _lane(
     return faults
 
 
+def only(kinds: Iterable[Kind], *names: str) -> list[Kind]:
+    """Those of `kinds` with these names."""
+    return [kind for kind in kinds if kind.name in names]
+
+
 def shown(seed: int, faults: Sequence[Fault]) -> str:
     """The schedule as text."""
     return "\n".join([f"schedule of seed {seed}: {len(faults)} faults", *map(str, faults)])
