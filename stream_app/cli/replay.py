@@ -13,6 +13,7 @@ import msgspec
 
 import stream_app.cli._one_thread  # noqa: F401 - before numpy
 from stream_app.cli._bad_lines import BadLines
+from stream_app.cli._from_topic import fill_from_topic
 from stream_app.cli._replaying import FileReplay
 from stream_app.cli._teaching import Teaching
 from stream_app.data.checks import BadLine, Checker
@@ -51,7 +52,13 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…|-")
+@click.argument("files", nargs=-1, metavar="FILE…|-")
+@click.option("--from-topic", is_flag=True, help="Fill new features of the live state, see below.")
+@click.option(
+    "--feature", "wanted", multiple=True, help="With --from-topic: fill this in all rows."
+)
+@click.option("--plan", "apply", flag_value=False, default=False, help="Only look (the default).")
+@click.option("--apply", "apply", flag_value=True, help="Do it: with --from-topic.")
 @click.option("--catalog", help="Catalogue file, or the name of one that ships.")
 @click.option("--clock", type=click.Choice(["event"]), default="event", help="What moves time.")
 @click.option("--as-of", type=Moment(), help="Moment of the final features and tags.")
@@ -65,6 +72,9 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option("--max-jump", type=float, default=31, show_default=True, help="Days, see below.")
 def command(
     files: tuple[str, ...],
+    from_topic: bool,
+    wanted: tuple[str, ...],
+    apply: bool,
     catalog: str | None,
     clock: str,
     as_of: int | None,
@@ -88,8 +98,21 @@ def command(
     models.ndjson, the models in that order, and a report of how good they were: report.md,
     report.json and pictures. With --models FILE nothing is learned, and the recorded models decide;
     give both, and the report is about those. Reports need the extra `report`.
+
+    With --from-topic there are no files: while all workers are stopped, the inputs are folded from
+    their first record kept up to where the live state has read them, and what the state's rows lack
+    of the catalogue's features is written into them. --feature fills a feature in all rows, also
+    where workers have kept it for a while. It is said from when on a feature is complete. Killed
+    and run again, it goes on; until it has ended, workers refuse to start.
     """
     settings = resolve(catalog=catalog)
+    if from_topic == bool(files):
+        raise click.UsageError("Give files to fold, or --from-topic and no files.")
+    if from_topic:
+        fill_from_topic(settings, wanted, apply=apply)
+        return
+    if wanted or apply:
+        raise click.UsageError("--feature and --apply belong to --from-topic.")
     loaded = load_catalogue(settings.catalog)
     replaying = Replay(loaded.compile(), partitions)
     run = FileReplay(replaying, int(max_jump * _DAY_MS))

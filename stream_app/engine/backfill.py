@@ -6,12 +6,13 @@ these rows the fields that the state's rows lack are taken over, and nothing els
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.domain.batch import TOPICS
 from stream_app.domain.layout import Layout, Rows
 from stream_app.engine.catalogue import Program
 from stream_app.engine.held import Block, code_fields
@@ -47,41 +48,33 @@ def features_of(program: Program, fields: Collection[str]) -> list[str]:
 
 
 class Refold:
-    """Folds events of some users, without deciding anything; `is_wanted` tells who by name."""
+    """Folds events into rows of their own, without deciding anything."""
 
-    def __init__(self, program: Program, is_wanted: Callable[[str], bool]) -> None:
+    def __init__(self, program: Program) -> None:
         self.profiles: Final = Profiles(program)
         self.events = 0
-        self._is_wanted = is_wanted
-        self._unwanted: set[str] = set()
 
-    def add(self, records: Sequence[Sequence[Record]]) -> None:
-        """Fold records (clicks, purchases; each in log order); what was refused is so again."""
+    def add(self, topic: int, records: Sequence[Record], users: Collection[str]) -> None:
+        """Fold records of a topic, in log order; what was refused is so again.
+
+        Only events of `users` count.
+        """
         profiles = self.profiles
-        program = profiles.program
-        batch = program.decoder.decode(records).batch
-        keep = np.array([self._slot_there(user) for user in batch.user], dtype=np.bool_)
+        logs: list[list[Record]] = [[] for _ in TOPICS]
+        logs[topic] = list(records)
+        batch = profiles.program.decoder.decode(logs).batch
+        keep = np.array([user in users for user in batch.user], dtype=np.bool_)
         if not keep.all():
             batch = batch.select(keep)
         if not len(batch):
             return
+        profiles.add([u for u in dict.fromkeys(batch.user) if u not in profiles.slots])
         slots = np.array([profiles.slots[user] for user in batch.user], dtype=np.intp)
         touched, index = np.unique(slots, return_inverse=True)
         rows = profiles.gather(touched)
-        program.features.fold(rows, index, batch, profiles.dictionary)
+        profiles.program.features.fold(rows, index, batch, profiles.dictionary)
         profiles.scatter(touched, rows)
         self.events += len(batch)
-
-    def _slot_there(self, user: str) -> bool:
-        if user in self.profiles.slots:
-            return True
-        if user in self._unwanted:
-            return False
-        if not self._is_wanted(user):
-            self._unwanted.add(user)
-            return False
-        self.profiles.add([user])
-        return True
 
 
 def fill(block: Block, refold: Refold, dictionary: Dictionary, fields: Lacking) -> Rows:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner, Result
 from support.broker import Message, environment, produce, read_to_end
@@ -22,11 +23,10 @@ from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine import Profiles, load_catalogue
 from stream_app.engine.catalogue import Limits
 from stream_app.engine.changelog import META, Loader
-from stream_app.kafka.offline import OfflineError, refuse_members
-from stream_app.kafka.repartition import look
+from stream_app.kafka.errors import Refusal
+from stream_app.kafka.restore import restore
 from stream_app.kafka.topics import TopicPlan, ensure_topics, topic_specs
 from stream_app.kafka.topics.grow import grow
-from stream_app.resolve import resolve
 
 SETTINGS = {
     "clock": "event",
@@ -123,16 +123,10 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
 
     code, said = await run(env, "-m", "support.dying", "3", *STEPS)
     assert code == 0, said
-    # Half changed, no worker starts, and it names the command.
-    worker = await asyncio.to_thread(run_worker, servers, large, ready=False, **settings)
-    assert await asyncio.to_thread(worker.exit_code, 30) != 0
-    assert "`stream-app repartition --to 3 --apply` has begun and not ended" in worker.text()
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
-    # It is a member of the group until its session is over.
-    async with asyncio.timeout(30):
-        while not await nobody_at_work():
-            await asyncio.sleep(0.1)
+    # Half changed, it is restored by nobody.
+    for number in range(3):
+        with pytest.raises(Refusal, match="`stream-app repartition --to 3 --apply` has begun"):
+            await restored_by_worker(servers, large, number, program)
 
     code, said = await run(env, "-m", "stream_app", "repartition", "--apply")
     assert code == 0, said
@@ -147,6 +141,8 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
     rows = [r for r in await read_to_end(servers, large.changelog) if r.key[:1] != b"\0"]
     assert len(at_home(rows, 3)) == len(USERS)
 
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
     # What comes next is counted on top, by whoever has the user now.
     await asyncio.to_thread(run_worker, servers, large, **settings)
     await send(servers, large, events(4, 1))
@@ -155,18 +151,18 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
         while features(await restored(servers, large, program)) != wanted:
             await asyncio.sleep(0.1)
     assert not await read_to_end(servers, large.dead_letters)
+    alive = await asyncio.to_thread(CliRunner().invoke, main, ["repartition", "--to=6", "--apply"])
+    assert (alive.exit_code, "1 worker(s) of group" in alive.stderr) == (2, True)
     metas = [r.value for r in await read_to_end(servers, large.changelog) if r.key == META]
     assert b'"partitions":3' in metas[-1]
     assert b'"was":[2]' in metas[-1]
 
 
-async def nobody_at_work() -> bool:
-    """Whether the group is empty."""
-    try:
-        await refuse_members(resolve())
-    except OfflineError:
-        return False
-    return True
+async def restored_by_worker(servers: str, plan: TopicPlan, number: int, program: Any) -> None:
+    """Restore a partition as a worker's task does."""
+    part = TopicPartition(plan.changelog, number)
+    options = {"bootstrap_servers": servers}
+    await restore(options, part, program, plan.partitions, 30, lambda: None)
 
 
 async def grown(servers: str, larger: TopicPlan) -> None:
@@ -181,8 +177,8 @@ async def grown(servers: str, larger: TopicPlan) -> None:
 
 
 @pytest.mark.timeout(120)
-async def test_refused_while_a_worker_lives_or_events_wait_as_workers_are_with_too_many(
-    kafka, topics: TopicPlan, catalogue: Path, run_worker, monkeypatch
+async def test_refused_while_events_wait_as_workers_are_with_partitions_made_by_hand(
+    kafka, topics: TopicPlan, catalogue: Path, monkeypatch
 ) -> None:
     servers, settings = kafka.bootstrap_servers, {"catalog": catalogue, **SETTINGS}
     program = load_catalogue(catalogue).compile(Limits(retention_ms=36_500 * 86_400_000))
@@ -193,6 +189,9 @@ async def test_refused_while_a_worker_lives_or_events_wait_as_workers_are_with_t
         return await asyncio.to_thread(CliRunner().invoke, main, ["repartition", *arguments])
 
     await settle(servers, topics, program, events(0, 1), START)
+    planned = await say("--to", "8")
+    assert planned.exit_code == 0
+    assert "--apply moves about 50% of the users" in planned.output
     await send(servers, topics, events(1, 1))
     for arguments in (["--to", "8"], ["--to", "8", "--apply"]):
         waiting = await say(*arguments)
@@ -202,21 +201,9 @@ async def test_refused_while_a_worker_lives_or_events_wait_as_workers_are_with_t
     assert fewer.exit_code == 2
     assert "another STREAM_APP_APP_ID" in fewer.stderr
 
-    worker = await asyncio.to_thread(run_worker, servers, topics, **settings)
-    async with asyncio.timeout(45):
-        while (await look(resolve(), 8)).lag:
-            await asyncio.sleep(0.1)
-    alive = await say("--to", "8", "--apply")
-    assert alive.exit_code == 2
-    assert "1 worker(s) of group" in alive.stderr
-    assert await asyncio.to_thread(worker.terminate) == 0
-
-    planned = await say("--to", "8")
-    assert planned.exit_code == 0
-    assert "--apply moves about 50% of the users" in planned.output
     # Somebody adds partitions by hand: those that hold nothing yet refuse as the others do.
     larger = replace(topics, partitions=8)
     await grown(servers, larger)
-    worker = await asyncio.to_thread(run_worker, servers, larger, ready=False, **settings)
-    assert await asyncio.to_thread(worker.exit_code, 30) != 0
-    assert "`stream-app repartition --to 8 --apply` moves them" in worker.text()
+    for number in (1, 5):
+        with pytest.raises(Refusal, match="over 4 partitions, not over 8.*repartition --to 8 --ap"):
+            await restored_by_worker(servers, larger, number, program)

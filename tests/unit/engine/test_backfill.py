@@ -68,14 +68,14 @@ def test_filled_features_are_as_if_they_had_always_been_declared(stream, new: se
     new |= {"basket_value"} if new & {"spend_7d", "orders_7d"} else set()
     before = under([name for name in NAMES if name not in new])
     after = under(NAMES)
-    old, direct, refold = Profiles(before), Profiles(after), Refold(after, lambda user: True)
+    old, direct, refold = Profiles(before), Profiles(after), Refold(after)
     for batch in stream.batches():
         step(old, batch)
         step(direct, batch)
     # By topic, and in other portions than when they were read first.
     merged = next(iter(stream.merged().batches()), [[], []])
-    for records_of in ([merged[0], []], [[], merged[1]]):
-        refold.add(records_of)
+    for topic, log in enumerate(merged):
+        refold.add(topic, log, direct.users)
     again = filled(old, refold)
     assert again.users == direct.users
     at = direct.time + stream.look_ms
@@ -88,13 +88,13 @@ def test_a_longer_window_is_filled_behind_what_is_known() -> None:
         under(NAMES),
         under(NAMES, orders_7d="  orders_7d: {count: purchase, window: 30d}"),
     )
-    old, refold = Profiles(short), Refold(long, lambda user: True)
+    old, refold = Profiles(short), Refold(long)
     bought = [purchase("ann", day, 1, START + day * DAY) for day in range(20)]
     for day, value in enumerate(bought):
         step(old, [[], records([value], at=START + day * DAY)])
     # Retention has left days 5 to 9, and of the last ones day 19 alone: known ones stay.
     for day in (5, 6, 7, 8, 9, 19):
-        refold.add([[], records([bought[day]], at=START + day * DAY)])
+        refold.add(1, records([bought[day]], at=START + day * DAY), ["ann"])
     again = filled(old, refold)
     assert old.read("ann")["orders_7d"] == 7
     assert again.read("ann")["orders_7d"] == 7 + 5
@@ -105,20 +105,20 @@ def test_where_the_latest_events_are_not_kept_the_windows_still_move() -> None:
         under([n for n in NAMES if n not in ("orders_7d", "basket_value")]),
         under(NAMES),
     )
-    old, refold = Profiles(before), Refold(after, lambda user: True)
+    old, refold = Profiles(before), Refold(after)
     for day in (0, 1, 8):
         value = purchase("ann", day, 1, START + day * DAY)
         step(old, [[], records([value], at=START + day * DAY)])
         if day < 8:
-            refold.add([[], records([value], at=START + day * DAY)])
+            refold.add(1, records([value], at=START + day * DAY), ["ann"])
     assert filled(old, refold).read("ann")["orders_7d"] == 0
 
 
 def test_what_is_known_stays_unless_it_is_named() -> None:
     every = under(NAMES)
-    old, refold = Profiles(every), Refold(every, lambda user: True)
+    old, refold = Profiles(every), Refold(every)
     step(old, [records([click("ann", n, type="view_item") for n in range(3)]), []])
-    refold.add([records([click("ann", 0, type="view_item")]), []])
+    refold.add(0, records([click("ann", 0, type="view_item")]), ["ann"])
     assert filled(old, refold).read("ann") == old.read("ann")
     named = filled(old, refold, ("views_6h",)).read("ann")
     assert named == old.read("ann") | {"views_6h": 1}
@@ -128,8 +128,8 @@ def test_users_of_whom_nothing_is_kept_stay_blank_and_others_are_not_made() -> N
     before, after = under(["events_total"]), under(NAMES)
     old = Profiles(before)
     step(old, [records([click("ann", 0)]), []])
-    refold = Refold(after, lambda user: user in ("ann", "eve"))
-    refold.add([records([click("bob", 1), click("eve", 2), None, b"{"]), []])
+    refold = Refold(after)
+    refold.add(0, records([click("bob", 1), click("eve", 2), None, b"{"]), {"ann", "eve"})
     assert refold.events == 1
     again = filled(old, refold)
     assert again.users == ["ann"]
@@ -139,10 +139,10 @@ def test_users_of_whom_nothing_is_kept_stay_blank_and_others_are_not_made() -> N
 
 def test_strings_that_only_new_features_name_are_taken_over() -> None:
     before, after = under(["events_total"]), under(NAMES)
-    old, refold = Profiles(before), Refold(after, lambda user: True)
+    old, refold = Profiles(before), Refold(after)
     seen = records([click("ann", 0, device="mobile"), click("bob", 1, device="tablet")])
     step(old, [seen, []])
-    refold.add([seen, []])
+    refold.add(0, seen, {"ann", "bob"})
     refold.profiles.dictionary.codes(["x"])
     again = filled(old, refold)
     assert [again.read(user)["device"] for user in ("ann", "bob")] == ["mobile", "tablet"]
