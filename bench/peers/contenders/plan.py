@@ -1,0 +1,45 @@
+"""What a contender's process is told, by PEERS_* variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+PREFIX = "PEERS_"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Broker, topics, the name of the application and a folder for its state.
+
+    With `audit` it publishes all features at audit events.
+    """
+
+    servers: str
+    name: str
+    clicks: str
+    purchases: str
+    tags: str
+    partitions: int
+    folder: str
+    audit: bool = False
+
+    def environment(self) -> dict[str, str]:
+        """The variables that `from_environment` reads."""
+        given = asdict(self) | {"audit": int(self.audit)}
+        return {PREFIX + name.upper(): str(value) for name, value in given.items()}
+
+    @classmethod
+    def from_environment(cls) -> Plan:
+        """The plan that this process was started with."""
+        text = {name: os.environ[PREFIX + name.upper()] for name in cls.__dataclass_fields__}
+        given: dict[str, Any] = {**text, "partitions": int(text["partitions"])}
+        return cls(**(given | {"audit": text["audit"] == "1"}))
+
+
+def packed(change: dict[str, Any]) -> bytes:
+    """A change as it is published."""
+    return orjson.dumps(change)

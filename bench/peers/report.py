@@ -1,0 +1,150 @@
+"""From bench/peers/results.json to the tables of docs/performance.md.
+
+`python -m bench.peers.report` writes them between the page's marks.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from bench.peers.claims import CLAIMS, ROWS
+from bench.peers.roster import CONTENDERS
+from bench.processes import ROOT
+
+RESULTS: Final = ROOT / "bench" / "peers" / "results.json"
+PAGE: Final = ROOT / "docs" / "performance.md"
+BEGIN: Final = "<!-- peers -->"
+END: Final = "<!-- end of peers -->"
+#: Of a machine with two cores: more than this waited already.
+BUSY: Final = 1.0
+_TITLES: Final = {contender.name: contender.title for contender in CONTENDERS}
+
+Found = Mapping[str, Any]
+
+
+def table(found: Found) -> str:
+    """All tables and what they were measured on, as Markdown."""
+    entries = {n: found["contenders"][n] for n in _TITLES if n in found.get("contenders", {})}
+    parts = [_measured(entries), _guaranteed(entries), _failures(entries), _provenance(found)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _measured(entries: Found) -> str:
+    lines = [
+        "| | events/s | CPU µs/event | peak MB | the job done right | after two kill -9 "
+        "| rounds (events/s; load average) |",
+        "|---|---:|---:|---:|---|---|---|",
+    ]
+    for name, entry in entries.items():
+        rounds = _whole(entry)
+        cells = [_median(rounds, "events_per_second", 1), _median(rounds, "cpu_us_per_event", 1)]
+        cells += [_median(rounds, "peak_bytes", 1e-6), _right(entry), _survived(entry.get("kill"))]
+        shown = ", ".join(
+            f"{r['events_per_second']:,.0f} ({r['load_average']:.1f})" for r in rounds
+        )
+        lines.append(f"| {_TITLES[name]} | {' | '.join(cells)} | {shown or '–'} |")
+    return "\n".join(lines)
+
+
+def _whole(entry: Found) -> list[Found]:
+    return [each for each in entry.get("rate", []) if "failed" not in each]
+
+
+def _median(rounds: list[Found], name: str, factor: float) -> str:
+    if not rounds:
+        return "–"
+    return f"{statistics.median(r[name] for r in rounds) * factor:,.0f}"
+
+
+def _right(entry: Found) -> str:
+    found = entry.get("check")
+    if found is None:
+        return "–"
+    if "failed" in found:
+        return "could not be run"
+    wrong = max((r["tags_differ"] for r in _whole(entry)), default=0)
+    if not found["equal"]:
+        users = max(found["features_differ"], found["tags_differ"])
+        return f"**wrong** for {users} of {found['users']} users"
+    return f"**wrong** for {wrong} users of a backlog" if wrong else "yes"
+
+
+def _survived(found: Found | None) -> str:
+    """What kills did: to state and tags, and to the chain of published changes."""
+    if found is None:
+        return "–"
+    if "failed" in found:
+        return "did not come back"
+    if found["once"]:
+        return "equal, each change once"
+    told = []
+    if not found["equal"]:
+        users = max(found["features_differ"], found["tags_differ"])
+        told.append(f"**wrong** for {users} of {found['users']} users")
+    if found["repeated"]:
+        contradicting = found["contradicting"]
+        more = f", {contradicting:,} of them with other content" if contradicting else ""
+        told.append(f"{found['repeated']:,} changes twice{more}")
+    if found["missing"]:
+        told.append(f"{found['missing']:,} changes missing")
+    return "; ".join(told)
+
+
+def _guaranteed(entries: Found) -> str:
+    head = " | ".join(_TITLES[name] for name in entries)
+    lines = [f"| by its documents | {head} |", "|---" * (len(entries) + 1) + "|"]
+    for place, row in enumerate(ROWS):
+        cells = " | ".join(CLAIMS[name][place] for name in entries)
+        lines.append(f"| {row} | {cells} |")
+    return "\n".join(lines)
+
+
+def _failures(entries: Found) -> str:
+    return "\n".join(f"- {line}" for line in _failed(entries))
+
+
+def _failed(entries: Found) -> Iterator[str]:
+    for name, entry in entries.items():
+        trials = {"check": [entry.get("check")], "kill": [entry.get("kill")]}
+        for trial, each in {**trials, "rate": entry.get("rate", [])}.items():
+            for found in each:
+                if found and "failed" in found:
+                    yield f"{_TITLES[name]}, {trial}: {found['failed']}"
+
+
+def _provenance(found: Found) -> str:
+    about = found.get("about")
+    if not about:
+        return ""
+    machine, versions = about["machine"], about["versions"]
+    loads = [r["load_average"] for e in found["contenders"].values() for r in _whole(e)]
+    text = (
+        f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, "
+        f"{machine['system']}; the broker on the same machine. Apache Kafka {versions['kafka']}, "
+        f"{', '.join(f'{k} {v}' for k, v in found.get('versions', {}).items())}. {about['date']}."
+    )
+    if loads and max(loads) > BUSY:
+        text += (
+            f" **The machine was not quiet**: its load average before the rounds was "
+            f"{min(loads):.1f} to {max(loads):.1f}, which also counts the contenders themselves. "
+            "Take CPU an event and the order, not the rates, and repeat it on a quiet machine."
+        )
+    return text
+
+
+def write_page(found: Found, page: Path = PAGE) -> None:
+    """Put the tables between the page's marks; ValueError without marks."""
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} lacks {BEGIN} or {END}")
+    page.write_text(f"{before}{begin}\n{table(found)}\n{end}{after}")
+
+
+if __name__ == "__main__":
+    write_page(orjson.loads(RESULTS.read_bytes()))

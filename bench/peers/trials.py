@@ -1,0 +1,110 @@
+"""The three trials: is it right, is it right after kills, and how fast is it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.peers import traffic
+from bench.peers.check import Reference, Verdict, judge
+from bench.peers.roster import Contender
+from bench.peers.stage import PATIENCE_S, Stage, now, staged
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything. `share` scales the backlogs of contenders."""
+
+    users: int = 300
+    wave: int = 1_500
+    kill_wave: int = 12_000
+    pool: int = 20_000
+    warm: int = 20_000
+    share: float = 1.0
+
+
+QUICK = Sizes(users=60, wave=200, kill_wave=3_000, pool=1_000, warm=1_000, share=0.05)
+
+
+async def check(contender: Contender, servers: str, folder: Path, sizes: Sizes) -> Verdict:
+    """All waves, one after the other."""
+    reference = Reference()
+    async with staged(contender, servers, "check", folder, audit=True) as stage:
+        with stage.start() as tree:
+            for phase in traffic.waves(sizes.users, sizes.wave):
+                reference.take(phase.records)
+                await stage.feed(phase.records)
+                await stage.reach(phase, tree)
+            return await _judged(stage, reference)
+
+
+async def kill(contender: Contender, servers: str, folder: Path, sizes: Sizes) -> Verdict:
+    """Three waves and a last tick; in the middle of the first two, kill -9 and a new start."""
+    reference = Reference()
+    phases = list(traffic.waves(sizes.users, sizes.kill_wave))[:7]
+    async with staged(contender, servers, "kill", folder, audit=True) as stage:
+        tree = stage.start().__enter__()
+        try:
+            for number, phase in enumerate(phases):
+                reference.take(phase.records)
+                seen = len(stage.outputs.values)
+                await stage.feed(phase.records)
+                if number in (1, 3):
+                    # Some changes have come out; then some events more, which are not committed.
+                    await stage.outputs.grow(seen + 1, PATIENCE_S, tree.check)
+                    await asyncio.sleep(0.4)
+                    await asyncio.to_thread(tree.kill)
+                    tree.__exit__()
+                    tree = stage.start().__enter__()
+                await stage.reach(phase, tree)
+            return await _judged(stage, reference)
+        finally:
+            tree.__exit__()
+
+
+async def _judged(stage: Stage, reference: Reference) -> Verdict:
+    seen = await stage.seen()
+    return judge(reference, seen, features=await stage.features(seen))
+
+
+async def rate(
+    contender: Contender, servers: str, folder: Path, sizes: Sizes, number: int
+) -> dict[str, Any]:
+    """Work a backlog off that appears all at once, all users known; then compare the tags."""
+    reference = Reference()
+    size = int(contender.events * sizes.share)
+    warm, load, close = traffic.backlog(sizes.pool, sizes.warm, size)
+    for phase in (warm, load, close):
+        reference.take(phase.records)
+    async with staged(contender, servers, f"rate{number}", folder, audit=False) as stage:
+        with stage.start() as tree:
+            begun = now()
+            await stage.feed(warm.records)
+            to_warm = await stage.reach(warm, tree) - begun
+            await stage.outputs.quiet()
+            tree.freeze()
+            await stage.feed(load.records)
+            loads, cpu, begin = os.getloadavg(), tree.cpu_seconds(), now()
+            tree.thaw()
+            seconds = await stage.reach(load, tree) - begin
+            spent = tree.cpu_seconds() - cpu
+            await stage.feed(close.records)
+            await stage.reach(close, tree)
+            peak = max(tree.peak_bytes, tree.memory_bytes())
+        verdict = judge(reference, await stage.seen(), without=traffic.BY_MOMENT)
+    events = len(load.records)
+    return {
+        "events_per_second": round(events / seconds, 1),
+        "cpu_us_per_event": round(spent / events * 1e6, 1),
+        "peak_bytes": peak,
+        "events": events,
+        "seconds": round(seconds, 2),
+        "warm_up_seconds": round(to_warm, 1),
+        "load_average": round(loads[0], 2),
+        "tags_differ": verdict.tags_differ,
+        "repeated": verdict.repeated,
+        "missing": verdict.missing,
+    }

@@ -1,0 +1,37 @@
+"""Versions of what the contenders use, asked in their own environments."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from bench.peers.roster import Contender, python
+
+_PACKAGES = ("faust-streaming", "quixstreams", "bytewax", "apache-flink")
+_ASK = (
+    "import importlib.metadata as m, platform\n"
+    "for name in {names!r}:\n"
+    "    try: print(name, m.version(name))\n"
+    "    except m.PackageNotFoundError: pass\n"
+    "print('python', platform.python_version())"
+)
+
+
+def installed(contender: Contender) -> bool:
+    """Is its environment there?"""
+    return Path(python(contender.environment)).exists()
+
+
+def versions(contenders: list[Contender]) -> dict[str, str]:
+    """Of the frameworks; River and Python by environment, where they differ."""
+    found: dict[str, str] = {}
+    for contender in contenders:
+        if not installed(contender):
+            continue
+        command = [python(contender.environment), "-c", _ASK.format(names=(*_PACKAGES, "river"))]
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        own = dict(line.split() for line in shown.splitlines())
+        where = contender.environment or "stream_app and Faust"
+        found |= {name: own[name] for name in _PACKAGES if name in own}
+        found |= {f"{name} of {where}": own[name] for name in ("river", "python") if name in own}
+    return found

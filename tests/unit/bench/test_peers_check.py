@@ -1,0 +1,111 @@
+"""What a contender does wrong is told, and reaches the table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bench.peers import report, traffic
+from bench.peers.check import Reference, Seen, judge
+from bench.peers.claims import CLAIMS, ROWS
+from bench.peers.job import Job
+from bench.peers.roster import CONTENDERS
+
+PHASES = list(traffic.waves(20, 150))
+
+
+def published() -> list[bytes]:
+    """What a contender that does everything right publishes."""
+    job, states, found = Job(audit=True), {}, []
+    for phase in PHASES:
+        for record in phase.records:
+            event = orjson.loads(record.value)
+            user = event["user_id"]
+            states[user], changes = job.step(states.get(user), event)
+            found += map(orjson.dumps, changes)
+    return found
+
+
+REFERENCE = Reference()
+for each in PHASES:
+    REFERENCE.take(each.records)
+RIGHT = published()
+
+
+def verdict(values: list[bytes]) -> Any:
+    seen = Seen()
+    seen.take(values)
+    return judge(REFERENCE, seen, features=seen.features)
+
+
+def is_change(value: bytes) -> bool:
+    return b'"version"' in value and b'"mark-' not in value
+
+
+def test_all_right_is_equal_and_once() -> None:
+    assert verdict(RIGHT).once
+
+
+def test_a_change_that_comes_twice_is_told_and_does_not_make_it_wrong() -> None:
+    found = verdict([*RIGHT, next(filter(is_change, RIGHT))])
+    assert found.equal
+    assert not found.once
+    assert (found.repeated, found.contradicting) == (1, 0)
+
+
+def test_another_change_of_the_same_version_contradicts() -> None:
+    twin = orjson.loads(next(filter(is_change, RIGHT))) | {"value": "x"}
+    assert verdict([*RIGHT, orjson.dumps(twin)]).contradicting == 1
+
+
+def test_a_lost_change_is_missing() -> None:
+    first = next(filter(is_change, RIGHT))
+    user = orjson.loads(first)["user_id"].encode()
+    later = [value for value in RIGHT if is_change(value) and user in value and value != first]
+    assert later, "the user's chain goes on behind the gap"
+    found = verdict([value for value in RIGHT if value != first])
+    assert (found.missing, found.once) == (1, False)
+
+
+def test_an_event_counted_twice_is_told_by_its_feature() -> None:
+    wrong = [value for value in RIGHT if b'"audit"' in value]
+    last = orjson.loads(wrong[-1]) | {"events_30d": 10_000}
+    found = verdict([*RIGHT, orjson.dumps(last)])
+    assert found.features_differ == 1
+    assert "events_30d is 10000" in found.example
+
+
+def test_a_contender_that_is_wrong_or_failed_is_in_the_table(tmp_path: Path) -> None:
+    right = {"users": 9, "features_differ": 0, "tags_differ": 0, "equal": True, "once": True}
+    wrong = right | {"features_differ": 4, "equal": False, "once": False}
+    wrong |= {"repeated": 7, "contradicting": 2, "missing": 0}
+    rate = {
+        "events_per_second": 1000.0, "cpu_us_per_event": 9.0, "peak_bytes": 5_000_000,
+        "load_average": 0.5, "tags_differ": 0,
+    }  # fmt: skip
+    results = {
+        "contenders": {
+            "stream_app": {"check": right, "kill": right, "rate": [rate, rate | {"failed": "x"}]},
+            "faust": {"check": wrong, "kill": wrong, "rate": [rate | {"tags_differ": 3}]},
+            "flink": {"check": {"failed": "no Java"}},
+        }
+    }
+    page = tmp_path / "page.md"
+    page.write_text(f"a\n{report.BEGIN}\nold\n{report.END}\nb\n")
+    report.write_page(results, page)
+    text = page.read_text()
+    assert "| stream_app | 1,000 | 9 | 5 | yes | equal, each change once | 1,000 (0.5) |" in text
+    assert "**wrong** for 4 of 9 users; 7 changes twice, 2 of them with other content" in text
+    assert "PyFlink + River, check: no Java" in text
+    assert "old" not in text
+    page.write_text("nothing")
+    with pytest.raises(ValueError, match="lacks"):
+        report.write_page(results, page)
+
+
+def test_every_contender_has_its_claims() -> None:
+    assert {c.name for c in CONTENDERS} == CLAIMS.keys()
+    assert {len(claims) for claims in CLAIMS.values()} == {len(ROWS)}
