@@ -27,6 +27,7 @@ from stream_app.kafka import connection, store, transport
 from stream_app.kafka.assignor import FollowingAssignor
 from stream_app.kafka.ending import end_process
 from stream_app.kafka.in_use import ModelsInUse, Take
+from stream_app.kafka.local import Stores
 from stream_app.kafka.log import Log
 from stream_app.kafka.models import ModelReader
 from stream_app.kafka.partitions import Partitions
@@ -90,7 +91,9 @@ def create_app(settings: Settings) -> StreamApp:
         clocks=clocks,
         program=lambda: catalogue.program,
         new_writer=partial(_new_writer, settings),
-        restore=partial(_restore, settings, lambda: health.progress(clocks.steady_ms())),
+        restore=partial(
+            _restore, settings, _stores(settings), lambda: health.progress(clocks.steady_ms())
+        ),
         fail=end_process,
         models=lambda: in_use.current,
         trace=tracing(settings),
@@ -196,8 +199,20 @@ def _new_reader(settings: Settings, metrics: Metrics, take: Take) -> ModelReader
     )
 
 
+def _stores(settings: Settings) -> Stores | None:
+    """Where profiles lie that are too many for memory; None where none are."""
+    if not settings.max_resident_users or settings.state_dir is None:
+        return None
+    folder = Path(settings.state_dir) / settings.app_id
+    return Stores(folder, settings.changelog_topic, settings.max_resident_users)
+
+
 async def _restore(
-    settings: Settings, progress: Callable[[], None], number: int, program: Program
+    settings: Settings,
+    stores: Stores | None,
+    progress: Callable[[], None],
+    number: int,
+    program: Program,
 ) -> Loader:
     return await restore(
         settings.client_options(),
@@ -206,6 +221,7 @@ async def _restore(
         settings.partitions,
         settings.restore_timeout_s,
         progress,
+        stores,
     )
 
 

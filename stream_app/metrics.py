@@ -99,7 +99,10 @@ TABLE: Final = (
     ),
     Declared("lag", "gauge", "Records of an input not yet committed.", ("topic", "partition")),
     Declared("queued", "gauge", "Records waiting in memory for the next round.", ("partition",)),
-    Declared("users", "gauge", "Profiles held in memory.", ("partition",)),
+    Declared("users", "gauge", "Profiles, in memory or not.", ("partition",)),
+    Declared("resident_users", "gauge", "Profiles in memory.", ("partition",)),
+    Declared("cold_reads", "counter", "Profiles read from the local store."),
+    Declared("cold_writes", "counter", "Profiles written to the local store."),
     Declared(
         "partition_time_seconds",
         "gauge",

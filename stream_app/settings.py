@@ -160,6 +160,10 @@ class Settings(BaseSettings):
     """Events that wait in memory for one partition before fetching pauses."""
     queue_bytes: Bytes = 67_108_864
     """Bytes of events that wait in memory for one partition before fetching pauses."""
+    max_resident_users: Annotated[int, Field(ge=0)] = 0
+    """Profiles that a worker keeps in memory; others wait in `state_dir`. 0: all, and no folder."""
+    state_dir: str | None = None
+    """Folder of this worker alone for profiles beyond memory, kept for a faster next start."""
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = "zstd"
     """Compression of everything that is written. aiokafka packs lz4 at its slowest level."""
     accept_gaps: bool = False
@@ -206,6 +210,8 @@ class Settings(BaseSettings):
         every = (*self.topics, self.training_topic, self.models_topic)
         if len(set(every)) < len(every):
             raise ValueError("the topics must have different names")
+        if self.max_resident_users and not self.state_dir:
+            raise ValueError("max_resident_users needs state_dir, where the other profiles wait")
         for wrong in self._insecure():
             raise ValueError(wrong)
         return self

@@ -102,6 +102,25 @@ class Profiles:
     def settle(self) -> None:
         """Take note that all that was folded is committed, before the next round is."""
 
+    def committed(self, offset: int | None, meta: bytes) -> None:
+        """Take note of a commit: `meta` is at `offset` of the changelog, where that is known."""
+
+    def leave(self, *, settled: bool) -> Iterator[int]:
+        """Let go of everything; yields now and then, to let others work meanwhile.
+
+        What was folded is committed where `settled`.
+        """
+        yield from ()
+
+    @property
+    def resident(self) -> int:
+        """How many rows are in memory."""
+        return len(self)
+
+    def take_traffic(self) -> tuple[int, int]:
+        """How many rows came into memory and left it since the last call."""
+        return 0, 0
+
     def put(self, users: Sequence[str], rows: NDArray[np.void]) -> None:
         """Write whole rows of users (m,), known or not; of a repeated user the last row stays."""
         slots = self.find(users)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,11 +14,15 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from stream_app.engine.catalogue import Program
-from stream_app.engine.changelog import ChangelogError, Loader
+from stream_app.engine.changelog import META, ChangelogError, Loader
+from stream_app.engine.cold.profiles import Mark
 from stream_app.engine.versions import Unready
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.local import Local, Stores
 from stream_app.kafka.rights import failed
 from stream_app.kafka.standing import check_siblings
+
+log = logging.getLogger(__name__)
 
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _POLL_MS: Final = 500
@@ -32,15 +37,21 @@ async def restore(
     partitions: int,
     timeout_s: float,
     progress: Callable[[], None],
+    stores: Stores | None = None,
 ) -> Loader:
     """Read the committed changelog from its first record to its last stable offset.
+
+    With `stores` it begins where the partition's local store stands, if that is a place in this
+    changelog.
 
     The caller holds the partition's newest producer epoch, so nothing can be added meanwhile.
     Calls `progress` whenever records were read. Raises Fatal when none is for `timeout_s`, Refusal
     for a changelog not to be trusted.
     """
+    local = await stores.open(program, changelog.partition, partitions) if stores else None
+    loader = local.loader if local else Loader(program, changelog.partition, partitions)
     consumer = _new_consumer(connection)
-    loader = Loader(program, changelog.partition, partitions)
+    whole = False
     try:
         async with asyncio.timeout(timeout_s) as limit:
 
@@ -49,10 +60,15 @@ async def restore(
                 limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
 
             await consumer.start()
-            await _read(consumer, changelog, loader, moved)
+            consumer.assign([changelog])
+            if local is not None and local.mark is not None:
+                loader = await _read_on(consumer, changelog, local, local.mark, moved)
+            else:
+                await _read(consumer, changelog, loader, moved)
             loader.finish()
             if loader.meta is None:
                 await check_siblings(connection, consumer, changelog, partitions, timeout_s)
+            whole = True
     except TimeoutError as error:
         raise Fatal(
             f"restoring {changelog.topic} partition {changelog.partition}: no record was read for "
@@ -68,6 +84,9 @@ async def restore(
     except KafkaError as error:
         raise failed(f"restoring {changelog.topic} failed", error) from error
     finally:
+        if not whole:
+            given_up = local.loader if local else loader
+            list(given_up.profiles.leave(settled=False))
         await consumer.stop()
     return loader
 
@@ -88,12 +107,16 @@ async def _read(
     changelog: TopicPartition,
     loader: Loader,
     moved: Callable[[], None],
+    first: int | None = None,
 ) -> None:
-    consumer.assign([changelog])
+    """Read from offset `first`, by default from the beginning."""
     # With read_committed the end offset is the last stable one. Markers of transactions take
     # offsets too: the position passes them although no record is returned for them.
     end = (await consumer.end_offsets([changelog]))[changelog]
-    await consumer.seek_to_beginning(changelog)
+    if first is None:
+        await consumer.seek_to_beginning(changelog)
+    else:
+        consumer.seek(changelog, first)
     _take_pairs(consumer, changelog)
     while await consumer.position(changelog) < end:
         fetched = await consumer.getmany(
@@ -102,6 +125,43 @@ async def _read(
         for pairs in fetched.values():
             loader.add(pairs)
             moved()
+
+
+async def _read_on(
+    consumer: AIOKafkaConsumer,
+    changelog: TopicPartition,
+    local: Local,
+    mark: Mark,
+    moved: Callable[[], None],
+) -> Loader:
+    """Read on from `mark`, or from the beginning where the changelog is not the one it is of.
+
+    One that was deleted and made anew, or is of another cluster, has another record there or none.
+    So has one whose record was compacted away: then nothing tells whose it is.
+    """
+    first = (await consumer.beginning_offsets([changelog]))[changelog]
+    end = (await consumer.end_offsets([changelog]))[changelog]
+    if first <= mark.offset < end and await _is_at(consumer, changelog, mark):
+        await _read(consumer, changelog, local.loader, moved, mark.offset)
+        log.info(
+            "Partition %d: read on from offset %d of %s, where its local store stands",
+            changelog.partition, mark.offset, changelog.topic,
+            extra={"partition": changelog.partition},
+        )  # fmt: skip
+        return local.loader
+    loader = local.anew(f"offset {mark.offset} of {changelog.topic} is not what it stands at")
+    await _read(consumer, changelog, loader, moved)
+    return loader
+
+
+async def _is_at(consumer: AIOKafkaConsumer, changelog: TopicPartition, mark: Mark) -> bool:
+    consumer.seek(changelog, mark.offset)
+    while await consumer.position(changelog) == mark.offset:
+        fetched = await consumer.getmany(changelog, timeout_ms=_POLL_MS, max_records=1)
+        for record in fetched.get(changelog, ()):
+            found = record.offset, record.key, record.value
+            return bool(found == (mark.offset, META, mark.meta))
+    return False
 
 
 def _take_pairs(consumer: AIOKafkaConsumer, changelog: TopicPartition) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, starmap
@@ -33,7 +34,7 @@ class Writer(Protocol):
 
     async def open(self, timeout_s: float) -> None: ...
     def pack(self, outputs: Mapping[str | Target, Iterable[Outgoing]]) -> Packed: ...
-    async def write(self, packed: Packed) -> None: ...
+    async def write(self, packed: Packed) -> int | None: ...
     async def close(self, timeout_s: float) -> None: ...
 
 
@@ -98,6 +99,8 @@ class Rounds:
         #: some still wait for it.
         self._decided, self._judged = ("", "") if meta is None else (meta.revision, meta.models)
         self._was = () if meta is None else meta.was
+        #: Whether all that was folded is committed, and what the last commit said of itself.
+        self._settled, self._meta = True, b""
         self._names = [one.name for one in inputs]
         #: Where reading would go on in what is no input now: with `route` turned off and on again,
         #: nothing must be read twice.
@@ -132,6 +135,11 @@ class Rounds:
         else:
             self.use_models(models)
 
+    async def leave(self) -> None:
+        """Let go of the profiles, which nobody uses any more."""
+        for _ in self.profiles.leave(settled=self._settled):
+            await asyncio.sleep(0)
+
     def _anew(self) -> None:
         self._decided = self._judged = ""
         self._look_for_due = True
@@ -145,13 +153,17 @@ class Rounds:
         """Fold and commit `taken`; `floor` (ms) raises partition time beyond the events."""
         clocks = self._clocks
         started = clocks.seconds()
+        self._settled = False
         folded = self._fold(taken, floor)
         if folded is None:
+            self._settled = True
             return
         # A transaction takes as long as several folds, and other partitions fold meanwhile.
         taken.release()
         written = clocks.seconds()
-        await self._writer.write(folded.packed)
+        offset = await self._writer.write(folded.packed)
+        self._settled = True
+        self.profiles.committed(offset, self._meta)
         self.next = taken.next
         self.committed_at = clocks.steady_ms()
         folded.report.count(self._metrics, clocks.wall_ms())
@@ -236,7 +248,9 @@ class Rounds:
             partitions=self.profiles.partitions,
             was=self._was,
         )
-        records = [encode_meta(meta), *encode_strings(result.strings)]
+        written = encode_meta(meta)
+        self._meta = bytes(written[1])
+        records = [written, *encode_strings(result.strings)]
         if fingerprint not in self._layouts:
             records.append(encode_layout(layout))
             self._layouts.add(fingerprint)
@@ -245,6 +259,10 @@ class Rounds:
     def _gauge(self) -> None:
         metrics, partition = self._metrics, str(self.profiles.number)
         metrics.set("users", len(self.profiles), partition=partition)
+        metrics.set("resident_users", self.profiles.resident, partition=partition)
+        read, written = self.profiles.take_traffic()
+        metrics.count("cold_reads", read)
+        metrics.count("cold_writes", written)
         metrics.set("queued", self.queue.records, partition=partition)
         metrics.set("partition_time_seconds", self.profiles.time / 1000, partition=partition)
         metrics.set("dead_letter_ratio", self._budget.ratio, partition=partition)

@@ -23,7 +23,7 @@ class RowStore(Store):
     """
 
     def _profiles(self) -> Iterator[Profiles]:
-        """Yield the profiles in memory; the application knows the partitions."""
+        """Yield the profiles of each partition; the application knows the partitions."""
         yield from self.app.profiles()
 
     def persisted_offset(self, tp: TP) -> int | None:
@@ -32,7 +32,7 @@ class RowStore(Store):
 
     def __getitem__(self, user: str) -> dict[str, Any]:
         for profiles in self._profiles():
-            if user in profiles.slots:
+            if user in profiles:
                 return profiles.read(user)
         raise KeyError(user)
 
@@ -43,11 +43,11 @@ class RowStore(Store):
         raise TypeError("profiles are written by events only")
 
     def __contains__(self, user: object) -> bool:
-        return any(user in profiles.slots for profiles in self._profiles())
+        return any(user in profiles for profiles in self._profiles())
 
     def __iter__(self) -> Iterator[str]:
         for profiles in self._profiles():
-            yield from profiles.users
+            yield from profiles.known()
 
     def __len__(self) -> int:
         return sum(len(profiles) for profiles in self._profiles())

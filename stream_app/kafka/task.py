@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 from faust.types import TP
 
+from stream_app.engine.profiles import Profiles
 from stream_app.kafka import states
 from stream_app.kafka.bounds import check_bounds, first_offsets
 from stream_app.kafka.clock import CaughtUp
@@ -40,6 +41,7 @@ class PartitionTask:
         self.inputs = tuple(inputs)
         self.tps = tuple(one.tp for one in self.inputs)
         self.rounds: Rounds | None = None
+        self._restored: Profiles | None = None
         self._around = around
         self._writer = around.new_writer(number)
         self._caught_up = CaughtUp(len(self.inputs))
@@ -91,7 +93,12 @@ class PartitionTask:
             self._life.cancel()
             await asyncio.gather(self._life, return_exceptions=True)
         await self._writer.close(self._around.settings.drain_timeout_s)
-        self.rounds = None
+        rounds, self.rounds = self.rounds, None
+        if rounds is not None:
+            await rounds.leave()
+        elif self._restored is not None:
+            list(self._restored.leave(settled=False))
+        self._restored = None
 
     def offer(self, number: int, records: Sequence[ConsumerRecord]) -> None:
         """Take a fetch of the input of this number; pauses fetching when enough is queued."""
@@ -162,6 +169,7 @@ class PartitionTask:
         await self._writer.open(around.settings.session_timeout_s / 3)
         program = around.program()
         loader = await around.restore(self.number, program)
+        self._restored = loader.profiles
         known = None if loader.meta is None else loader.meta.next
         bounds = await around.inputs.log_bounds(self.tps)
         accept_gaps = around.settings.accept_gaps

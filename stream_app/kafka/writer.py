@@ -97,11 +97,14 @@ class TransactionWriter:
         packed = {place: self._batches(place, records) for place, records in outputs.items()}
         return {place: batches for place, batches in packed.items() if batches}
 
-    async def write(self, packed: Packed) -> None:
-        """Commit what was packed in one transaction, or raise Fatal."""
+    async def write(self, packed: Packed) -> int | None:
+        """Commit what was packed in one transaction, or raise Fatal.
+
+        Returns the offset of the first record of the first place, where the broker tells.
+        """
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._write(packed)
+                return await self._write(packed)
         except TimeoutError as error:
             raise Fatal(
                 f"a transaction of {self.transactional_id} took over {self._timeout_s:.0f} s"
@@ -111,12 +114,12 @@ class TransactionWriter:
                 f"a transaction of {self.transactional_id} failed and was not committed", error
             ) from error
 
-    async def _write(self, packed: Packed) -> None:
+    async def _write(self, packed: Packed) -> int | None:
         await self._producer.begin_transaction()
         manager = getattr(self._producer, "_txn_manager", None)
         ended = manager.wait_for_transaction_end() if manager is not None else None
         try:
-            await self._send(packed)
+            return await self._send(packed)
         except (KafkaError, IllegalOperation) as error:
             # What is met first is often what came of it: of a right that is missing, "not in
             # transaction".
@@ -125,7 +128,7 @@ class TransactionWriter:
                 raise
             raise first from error
 
-    async def _send(self, packed: Packed) -> None:
+    async def _send(self, packed: Packed) -> int | None:
         sent = []
         # First one batch of every topic, so that a single request adds all partitions to the
         # transaction; a topic's further batches wait for the one before.
@@ -135,8 +138,11 @@ class TransactionWriter:
                     topic, number = self._target(place)
                     sent.append(await self._producer.send_batch(batch, topic, partition=number))
         # aiokafka would commit although a batch failed; gather raises the first failure instead.
-        await asyncio.gather(*sent)
+        written = await asyncio.gather(*sent)
         await self._producer.commit_transaction()
+        first = written[0] if written else None
+        # -1 for a batch that the broker had already.
+        return first.offset if first is not None and first.offset >= 0 else None
 
     def _target(self, place: str | Target) -> Target:
         if isinstance(place, Target):

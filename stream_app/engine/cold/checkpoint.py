@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stream_app.domain.layout import Layout
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Meta
-from stream_app.engine.cold.profiles import ColdProfiles
+from stream_app.engine.cold.profiles import ColdProfiles, Mark
 from stream_app.engine.cold.room import Room
 from stream_app.engine.cold.shelf import DUE_PAGE, HEADER, NAME_PAGE, Shelf
 
@@ -29,13 +29,6 @@ EVERY_ROWS: Final = 200_000
 _SLICE: Final = 2_000
 _PAGE: Final = 65_536
 _FORMAT: Final = 1
-
-
-class Mark(NamedTuple):
-    """A place in the changelog: the offset of a round's `\\0meta`, and its value."""
-
-    offset: int
-    meta: bytes
 
 
 class Owner(msgspec.Struct, frozen=True):

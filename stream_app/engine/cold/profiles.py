@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,20 @@ _SLICE: Final = 10_000
 _SPARE: Final = 32
 
 
+class Mark(NamedTuple):
+    """A place in the changelog: the offset of a round's `\\0meta`, and its value."""
+
+    offset: int
+    meta: bytes
+
+
+class Keeper(Protocol):
+    """Keeps the store near the changelog; `checkpoint.Checkpoints` does."""
+
+    def committed(self, mark: Mark | None) -> None: ...
+    def finish(self) -> Iterator[int]: ...
+
+
 class ColdProfiles(Profiles):
     """All users of a partition, of whom at most `room.share` have their rows in memory.
 
@@ -47,6 +61,7 @@ class ColdProfiles(Profiles):
     ) -> None:
         super().__init__(program, number, partitions)
         self.shelf: Final = shelf
+        self.keeper: Keeper | None = None
         self.index = Index()
         self.residents: Final = Residents()
         #: The layouts that rows on the shelf may have, the program's last.
@@ -61,6 +76,7 @@ class ColdProfiles(Profiles):
         self._known = 0
         self._born = np.empty(0, np.bool_)
         self._passing: dict[int, str] = {}
+        self._told = 0, 0
         room.enter()
 
     def __len__(self) -> int:
@@ -266,6 +282,30 @@ class ColdProfiles(Profiles):
         numbers = self.index.load(hashes, checks)  # type: ignore[arg-type]
         self._grow(NEVER, born=False)
         self._due[numbers], self._born[numbers] = due, born
+
+    @property
+    def resident(self) -> int:
+        """How many rows are in memory."""
+        return self.residents.count
+
+    def take_traffic(self) -> tuple[int, int]:
+        """How many rows came from the shelf and went there since the last call."""
+        read, written = self.loaded - self._told[0], self.stored - self._told[1]
+        self._told = self.loaded, self.stored
+        return read, written
+
+    def committed(self, offset: int | None, meta: bytes) -> None:
+        """Bring the store a little nearer to this commit."""
+        if self.keeper is not None:
+            self.keeper.committed(None if offset is None else Mark(offset, meta))
+
+    def leave(self, *, settled: bool) -> Iterator[int]:
+        """Bring the store to the last commit, where `settled`, and let go of it."""
+        try:
+            if settled and self.keeper is not None:
+                yield from self.keeper.finish()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Let go of the shelf and of the room."""

@@ -8,7 +8,7 @@ one of the batches, which is what `Shelf` promises. https://github.com/facebook/
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -56,8 +56,12 @@ class RocksShelf:
     One that failed while it was used, or that cannot be opened, begins anew: it is a copy.
     """
 
-    def __init__(self, folder: Path, memory: Memory) -> None:
+    def __init__(
+        self, folder: Path, memory: Memory, closed: Callable[[], None] = lambda: None
+    ) -> None:
+        """Open it; `closed` is called when it is closed."""
         self.folder = folder
+        self._closed = closed
         if (folder / _BROKEN).exists():
             _remove(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,6 +123,7 @@ class RocksShelf:
     def close(self) -> None:
         """Let go of the folder."""
         self._db.close()
+        self._closed()
 
     def _failed(self, doing: str, error: Exception) -> ShelfError:
         (self.folder / _BROKEN).touch()

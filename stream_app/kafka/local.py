@@ -1,0 +1,102 @@
+"""The local stores of a worker: opened for a partition, continued from, or begun anew."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from stream_app.engine.catalogue import Program
+from stream_app.engine.changelog import Loader
+from stream_app.engine.cold.checkpoint import Checkpoints, Owner, Unusable, load
+from stream_app.engine.cold.profiles import ColdProfiles, Mark
+from stream_app.engine.cold.room import Room
+from stream_app.engine.cold.shelf import ShelfError
+from stream_app.kafka.errors import Fatal, Refusal
+
+if TYPE_CHECKING:
+    from stream_app.engine.cold.rocks import Memory, RocksShelf
+
+log = logging.getLogger(__name__)
+
+
+class Local:
+    """One partition's store while it is restored.
+
+    Where `mark` is not None, `loader` has what the store held, and the changelog is to be read on
+    from there; when it has another record at `mark`, `anew` begins with nothing.
+    """
+
+    def __init__(self, shelf: RocksShelf, program: Program, owner: Owner, room: Room) -> None:
+        """Open what is there. Raises ShelfError."""
+        self.mark: Mark | None = None
+        self._shelf, self._program, self._owner, self._room = shelf, program, owner, room
+        try:
+            found = load(shelf, program, owner, room)
+        except (Unusable, ValueError) as error:
+            log.info("Partition %d: its local store begins anew: %s", owner.number, error)
+            shelf.clear()
+            self.loader = self._load(ColdProfiles(*self._who(), shelf, room), known=0)
+        else:
+            self.mark = found.mark
+            self.loader = self._load(found.profiles, known=len(found.profiles))
+
+    def _who(self) -> tuple[Program, int, int]:
+        return self._program, self._owner.number, self._owner.partitions
+
+    def _load(self, profiles: ColdProfiles, known: int) -> Loader:
+        profiles.keeper = Checkpoints(profiles, self._owner, known=known)
+        return Loader(*self._who(), profiles)
+
+    def anew(self, why: str) -> Loader:
+        """Begin with nothing."""
+        log.info("Partition %d: its local store begins anew: %s", self._owner.number, why)
+        self._room.leave()
+        self._shelf.clear()
+        self.mark = None
+        self.loader = self._load(ColdProfiles(*self._who(), self._shelf, self._room), known=0)
+        return self.loader
+
+
+class Stores:
+    """The stores of a worker below `folder`, whose partitions share `rows` rows in memory."""
+
+    def __init__(self, folder: Path, changelog: str, rows: int) -> None:
+        self._folder: Final = folder
+        self._changelog = changelog
+        self._room = Room(rows)
+        self._closed: dict[int, asyncio.Event] = {}
+        self._memory: Memory | None = None
+
+    async def open(self, program: Program, number: int, partitions: int) -> Local:
+        """Open a partition's store, once this process has closed it.
+
+        Raises Refusal where another process has it, Fatal where it cannot be made.
+        """
+        # Imported here: who keeps everything in memory needs no RocksDB.
+        from stream_app.engine.cold.rocks import Locked, Memory, RocksShelf
+
+        self._memory = self._memory or Memory()
+        while number in self._closed:
+            await self._closed[number].wait()
+        closed = self._closed[number] = asyncio.Event()
+
+        def forget() -> None:
+            self._closed.pop(number, None)
+            closed.set()
+
+        folder, owner = self._folder / str(number), Owner(self._changelog, number, partitions)
+        try:
+            shelf = RocksShelf(folder, self._memory, forget)
+        except Locked as error:
+            forget()
+            raise Refusal(str(error)) from error
+        except (ShelfError, OSError) as error:
+            forget()
+            raise Fatal(f"no local store: {error}") from error
+        try:
+            return Local(shelf, program, owner, self._room)
+        except BaseException:
+            shelf.close()
+            raise
