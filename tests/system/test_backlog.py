@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from support.process import peak_mb
 from support.stage import stage
 from support.traffic import Traffic
-from support.worker import Worker
 
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.kafka.topics import TopicPlan
@@ -41,14 +39,6 @@ async def test_a_large_backlog_waits_in_the_broker_and_not_in_memory(
             await asyncio.sleep(0.2)
         # There was more than fits, and it was fetched faster than folded.
         assert waited >= WAITING
-
-
-def peak_mb(worker: Worker) -> float:
-    """The largest resident size (MB) that a worker has had so far."""
-    status = Path(f"/proc/{worker.pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
 
 
 async def send_over_and_over(servers: str, plan: TopicPlan, n: int) -> None:
