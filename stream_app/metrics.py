@@ -103,6 +103,7 @@ TABLE: Final = (
     Declared("resident_users", "gauge", "Profiles in memory.", ("partition",)),
     Declared("cold_reads", "counter", "Profiles read from the local store."),
     Declared("cold_writes", "counter", "Profiles written to the local store."),
+    Declared("tag_users", "gauge", "Users that have a tag.", ("tag", "partition")),
     Declared(
         "partition_time_seconds",
         "gauge",

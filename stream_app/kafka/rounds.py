@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from stream_app.domain.errors import Rejected
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
+from stream_app.engine.having import TagUsers
 from stream_app.engine.models import Models
 from stream_app.engine.outputs import KeyValue
 from stream_app.engine.step import DUE_LIMIT, Step, misrouted, step
@@ -105,6 +106,8 @@ class Rounds:
         #: Where reading would go on in what is no input now: with `route` turned off and on again,
         #: nothing must be read twice.
         self._elsewhere = {} if meta is None else dict(meta.next)
+        self._having = TagUsers(self.profiles)
+        self._tell_having(self._having.counts or ())
 
     @property
     def waiting(self) -> bool:
@@ -118,6 +121,10 @@ class Rounds:
     def adopt(self, program: Program) -> None:
         """Go on under another catalogue: every row is decided anew in the next rounds."""
         self.profiles = self.profiles.under(program)
+        self._having.recount(self.profiles)
+        # Tags that are declared no more have no series any more.
+        self._metrics.end("tag_users", partition=str(self.profiles.number))
+        self._tell_having(self._having.counts or ())
         self._anew()
 
     def use_models(self, models: Models) -> None:
@@ -167,6 +174,7 @@ class Rounds:
         self.next = taken.next
         self.committed_at = clocks.steady_ms()
         folded.report.count(self._metrics, clocks.wall_ms())
+        self._tell_having({tag for tag, _ in folded.report.changes})
         self._metrics.observe("batch_seconds", written - started)
         ended = clocks.seconds()
         self._metrics.observe("transaction_seconds", ended - written)
@@ -199,7 +207,9 @@ class Rounds:
         idle_ms = self._clocks.steady_ms() - self.committed_at
         if events or result.touched or result.training or idle_ms > KEEP_ALIVE_MS:
             packed = self._writer.pack(self._outputs(taken, records, result))
-            return _Folded(packed, Report.of(records, result), result.touched)
+            report = Report.of(records, result)
+            self._having.change(report.changes)
+            return _Folded(packed, report, result.touched)
         return None
 
     def _routed_twice(self, result: Step, records: Sequence[Sequence[Any]]) -> list[Rejected]:
@@ -255,6 +265,12 @@ class Rounds:
             records.append(encode_layout(layout))
             self._layouts.add(fingerprint)
         return records
+
+    def _tell_having(self, tags: Iterable[str]) -> None:
+        partition, counts = str(self.profiles.number), self._having.counts or {}
+        for tag in tags:
+            if tag in counts:
+                self._metrics.set("tag_users", counts[tag], tag=tag, partition=partition)
 
     def _gauge(self) -> None:
         metrics, partition = self._metrics, str(self.profiles.number)
