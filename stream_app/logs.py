@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,7 +18,10 @@ from stream_app.settings import Settings
 
 #: Chatty at INFO, one line a broker request or rebalance step.
 _QUIET = ("aiokafka", "faust", "mode", "aiohttp")
-
+#: The same line of Kafka's client is written once in so long (s).
+SAME_S: Final = 10.0
+#: So many different lines are remembered at most.
+_MOST_LINES: Final = 1_000
 
 #: What a line may be about, given as `extra`; fields of their own for machines.
 FIELDS: Final = ("topic", "partition", "offset", "task", "version", "catalogue")
@@ -41,6 +46,35 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+class Repeats(logging.Filter):
+    """Passes a line of Kafka's client once in `SAME_S`, with how often it came since it was passed.
+
+    While brokers are away, each of a worker's clients says so ten times a second.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seconds = seconds
+        #: By line: when it was passed, and how often it came after that.
+        self._passed: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to pass it."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        now, line = self._seconds(), (record.name, record.getMessage())
+        at, more = self._passed.get(line, (-SAME_S, 0))
+        if now - at < SAME_S:
+            self._passed[line] = at, more + 1
+            return False
+        if len(self._passed) >= _MOST_LINES:
+            self._passed.clear()
+        self._passed[line] = now, 0
+        if more:
+            record.msg, record.args = f"{line[1]} (and {more} times since this was said last)", None
+        return True
+
+
 def set_up_logging(settings: Settings) -> None:
     """Send all loggers to stderr at the level and in the format that `settings` name."""
     handler = logging.StreamHandler(sys.stderr)
@@ -49,6 +83,8 @@ def set_up_logging(settings: Settings) -> None:
         if settings.log_format == "json"
         else logging.Formatter("%(asctime)s %(levelname)-8s %(message)s", "%H:%M:%S")
     )
+    if settings.log_level != "DEBUG":
+        handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)

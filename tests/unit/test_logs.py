@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream_app.logs import FIELDS, JsonFormatter, set_up_logging
+from stream_app.logs import FIELDS, SAME_S, JsonFormatter, Repeats, set_up_logging
 from stream_app.settings import Settings
 
 
@@ -75,3 +75,44 @@ def test_lines_go_to_stderr_in_the_form_that_is_set(
     (written,) = capsys.readouterr().err.splitlines()
     assert written.startswith("{") == (form == "json")
     assert "Here" in written
+
+
+def said(name: str, *args: object) -> logging.LogRecord:
+    """A line of a logger, about a node."""
+    return logging.LogRecord(name, logging.ERROR, __file__, 1, "no node %d", args or (1,), None)
+
+
+def test_kafkas_client_says_the_same_once_in_a_while_and_how_often() -> None:
+    now = 100.0
+    repeats = Repeats(lambda: now)
+    assert repeats.filter(said("aiokafka"))
+    assert not any(repeats.filter(said("aiokafka")) for _ in range(250))
+    now += SAME_S
+    again = said("aiokafka")
+    assert repeats.filter(again)
+    assert again.getMessage() == "no node 1 (and 250 times since this was said last)"
+    now += SAME_S
+    again = said("aiokafka")
+    assert repeats.filter(again)
+    assert again.getMessage() == "no node 1"
+
+
+def test_other_lines_and_other_loggers_are_not_held_back() -> None:
+    repeats = Repeats(lambda: 0.0)
+    assert repeats.filter(said("aiokafka.conn"))
+    assert repeats.filter(said("aiokafka.conn", 2))
+    assert repeats.filter(said("aiokafka.client"))
+    assert all(repeats.filter(said("stream_app.kafka")) for _ in range(3))
+
+
+def test_it_does_not_remember_for_ever() -> None:
+    repeats = Repeats(lambda: 0.0)
+    for number in range(5_000):
+        repeats.filter(said("aiokafka", number))
+    assert len(repeats._passed) <= 1_000
+
+
+def test_debugging_holds_nothing_back(loggers: None) -> None:
+    for level, held in (("DEBUG", 0), ("INFO", 1)):
+        set_up_logging(Settings(log_level=level))
+        assert len(logging.getLogger().handlers[0].filters) == held
