@@ -59,6 +59,9 @@ def _worker(settings: Settings, learning: bool) -> Iterator[Right]:
     yield Right(
         "worker", "topic", settings.changelog_topic, ("Read", "Write", _SETTINGS), "keeps profiles"
     )
+    for topic in _internal(settings):
+        why = "takes events to their users"
+        yield Right("worker", "topic", topic, ("Read", "Write", _SETTINGS), why)
     if learning:
         training, models = settings.training_topic, settings.models_topic
         yield Right("worker", "topic", training, ("Write", _SETTINGS), "writes samples")
@@ -74,6 +77,11 @@ def _worker(settings: Settings, learning: bool) -> Iterator[Right]:
     )
 
 
+def _internal(settings: Settings) -> tuple[str, ...]:
+    """The topic of events on the way to their users, where there is one."""
+    return (settings.routed_topic,) if settings.route == "auto" else ()
+
+
 def _trainer(settings: Settings) -> Iterator[Right]:
     name = f"{settings.app_id}-trainer"
     yield Right(
@@ -82,7 +90,7 @@ def _trainer(settings: Settings) -> Iterator[Right]:
     yield Right(
         "trainer", "topic", settings.models_topic, ("Read", "Write", _SETTINGS), "publishes models"
     )
-    for topic in (*settings.topics, settings.changelog_topic):
+    for topic in (*settings.topics, settings.changelog_topic, *_internal(settings)):
         yield Right("trainer", "topic", topic, ("Describe", _SETTINGS), "checks it at its start")
     yield Right("trainer", "group", name, ("Read",), "is the only one at work")
     yield Right("trainer", "transactional-id", name, ("Write",), "publishes whole models only")
@@ -120,7 +128,8 @@ def _operator(settings: Settings, learning: bool) -> Iterator[Right]:
         ("Write",),
         "sends each dead letter once",
     )
-    for topic in (*(one for one in outputs if one != letters), settings.changelog_topic):
+    others = [one for one in outputs if one != letters]
+    for topic in (*others, settings.changelog_topic, *_internal(settings)):
         yield Right(
             "operator", "topic", topic, ("Create", "Read", _SETTINGS), "makes, checks, looks into"
         )

@@ -25,6 +25,9 @@ from stream_app.kafka.archive import (
 )
 from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.doctor.look import administration, groups
+from stream_app.kafka.inputs import ROUTED_NAME
+from stream_app.kafka.positions import positions
+from stream_app.kafka.standing import metas
 from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
 from stream_app.settings import Settings
 
@@ -38,12 +41,14 @@ Progress = Callable[[str, int], None]
 def state_topics(settings: Settings, *, learning: bool) -> dict[str, str]:
     """The topics that are state, by role, in the order in which they are written back.
 
-    The changelog comes last: until it is whole, no worker starts with what is there.
+    The changelog comes last: until it is whole, no worker starts with what is there. Of routed
+    events those are state that have not arrived.
     """
     learned = {"training": settings.training_topic, "models": settings.models_topic}
     return {
         "tag-state": settings.tag_state_topic,
         **(learned if learning else {}),
+        **({ROUTED_NAME: settings.routed_topic} if settings.route == "auto" else {}),
         "changelog": settings.changelog_topic,
     }
 
@@ -74,12 +79,13 @@ async def backup(
     async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
         every = [TopicPartition(t, n) for t, count in counts.items() for n in range(count)]
         ends = await _settled(settings, reader, every)
+        starts = await reader.firsts(every) | await _arrived(settings, reader, counts)
         for role, topic in topics.items():
             for number in range(counts[topic]):
                 writer = PartWriter(folder, role, number)
                 with contextlib.closing(writer):
                     part = TopicPartition(topic, number)
-                    meta = await _copy(reader, part, ends[part], writer)
+                    meta = await _copy(reader, part, starts[part], ends[part], writer)
                     parts.append(writer.done())
                 if role == "changelog":
                     if meta is not None and meta.busy:
@@ -103,13 +109,23 @@ async def backup(
     return manifest
 
 
+async def _arrived(
+    settings: Settings, reader: Committed, counts: Mapping[str, int]
+) -> dict[TopicPartition, int]:
+    """Up to where routed events have been read, by partition."""
+    number = counts[settings.changelog_topic]
+    parts = [TopicPartition(settings.changelog_topic, n) for n in range(number)]
+    told = {part.partition: meta for part, (meta, _) in (await metas(reader, parts)).items()}
+    known = positions(settings, {n: meta for n, meta in told.items() if meta is not None})
+    return {part: at for part, at in known.items() if part.topic == settings.routed_topic}
+
+
 async def _copy(
-    reader: Committed, part: TopicPartition, end: int, writer: PartWriter
+    reader: Committed, part: TopicPartition, start: int, end: int, writer: PartWriter
 ) -> Meta | None:
     """Write a partition's records, and return the last `\\0meta` among them."""
     meta = None
-    firsts = await reader.firsts([part])
-    async for records in reader.read(firsts, {part: end}):
+    async for records in reader.read({part: start}, {part: end}):
         writer.write(
             Kept(record.key, record.value, record.timestamp, list(record.headers))
             for record in records

@@ -12,7 +12,6 @@ import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from stream_app.domain.batch import TOPICS
 from stream_app.engine.changelog import META, Meta
 from stream_app.engine.versions import Unready, check_format
 from stream_app.kafka.archive import (
@@ -35,6 +34,8 @@ from stream_app.kafka.bounds import check_bounds
 from stream_app.kafka.closing import leave_within
 from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.inputs import ROUTED_NAME, partition_of
+from stream_app.kafka.positions import partitions_of_inputs, spread
 from stream_app.kafka.rights import failed
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.kafka.writer import MAX_BATCH_BYTES
@@ -68,10 +69,13 @@ async def put_back(
     topics = state_topics(settings, learning=learning)
     counts = await partitions_of(settings, topics.values(), learning=learning)
     _check_number(manifest, counts[settings.changelog_topic], "the topics have")
+    _check_routed(manifest, settings)
     async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
         await _refuse_filled(reader, counts)
-        begins = await _begins(reader, settings, manifest) if new_inputs else None
-        if begins is None:
+        begins = manifest.next
+        if new_inputs:
+            begins = await _begins(reader, settings, manifest)
+        else:
             await _check_inputs(reader, settings, manifest)
     async with _producer(settings) as producer:
         for role, topic in topics.items():
@@ -81,7 +85,7 @@ async def put_back(
                     at = TopicPartition(topic, part.number)
                     kept: Iterable[Kept] = read_part(folder, part)
                     if role == "changelog":
-                        kept = _meta_last(kept, None if begins is None else begins[part.number])
+                        kept = _meta_last(kept, _from_zero(begins[part.number]))
                     within_s = settings.restore_timeout_s
                     written += await _write(producer, at, kept, within_s)
             progress(role, written)
@@ -96,6 +100,20 @@ def _check_meta(part: Part, kept: Kept) -> None:
             check_format(meta.format, part.number)
         except (msgspec.DecodeError, Unready) as error:
             raise ArchiveError(f"{part.file}: {error}") from error
+
+
+def _check_routed(manifest: Manifest, settings: Settings) -> None:
+    waiting = sum(part.records for part in manifest.parts if part.role == ROUTED_NAME)
+    if waiting and settings.route == "never":
+        raise ArchiveError(
+            f"the backup holds {waiting} events on the way to their users: set "
+            "STREAM_APP_ROUTE=auto"
+        )
+
+
+def _from_zero(begin: Mapping[str, int]) -> dict[str, int]:
+    """The offsets where what was routed and had not arrived is all that the topic holds."""
+    return {name: 0 if name == ROUTED_NAME else offset for name, offset in begin.items()}
 
 
 def _check_number(manifest: Manifest, number: int, whose: str) -> None:
@@ -121,38 +139,35 @@ async def _refuse_filled(reader: Committed, counts: Mapping[str, int]) -> None:
 async def _check_inputs(reader: Committed, settings: Settings, manifest: Manifest) -> None:
     """Each input has to hold what comes next, as a worker asks at its start."""
     names = input_names(manifest, settings)
-    parts = [
-        TopicPartition(topic, n) for topic in names.values() for n in range(manifest.partitions)
-    ]
-    firsts, ends = await reader.firsts(parts), await reader.ends(parts)
-    for number, following in enumerate(manifest.next):
-        for name, offset in following.items():
-            part = TopicPartition(names[name], number)
-            try:
-                check_bounds(part, offset, firsts[part], ends[part])
-            except Refusal as error:
-                raise ArchiveError(
-                    f"{error}. Or give --new-inputs: reading begins at the first record of each "
-                    "input; what came between the backup and that is lost, unless its producers "
-                    "send it again"
-                ) from error
+    following = {
+        TopicPartition(names[topic], partition): offset
+        for number, of_task in enumerate(manifest.next)
+        for name, offset in of_task.items()
+        for topic, partition in [partition_of(name, number)]
+        if topic in names
+    }
+    firsts, ends = await reader.firsts(following), await reader.ends(following)
+    for part, offset in following.items():
+        try:
+            check_bounds(part, offset, firsts[part], ends[part])
+        except Refusal as error:
+            raise ArchiveError(
+                f"{error}. Or give --new-inputs: reading begins at the first record of each "
+                "input; what came between the backup and that is lost, unless its producers "
+                "send it again"
+            ) from error
 
 
 async def _begins(
     reader: Committed, settings: Settings, manifest: Manifest
 ) -> list[dict[str, int]]:
-    names = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
-    parts = [
-        TopicPartition(topic, n) for topic in names.values() for n in range(manifest.partitions)
-    ]
-    firsts = await reader.firsts(parts)
-    return [
-        {name: firsts[TopicPartition(topic, number)] for name, topic in names.items()}
-        for number in range(manifest.partitions)
-    ]
+    inputs = (settings.clicks_topic, settings.purchases_topic)
+    counts = await partitions_of(settings, inputs, learning=False)
+    firsts = await reader.firsts(partitions_of_inputs(settings, counts))
+    return spread(settings, manifest.partitions, firsts)
 
 
-def _meta_last(kept: Iterable[Kept], begin: Mapping[str, int] | None) -> Iterable[Kept]:
+def _meta_last(kept: Iterable[Kept], begin: Mapping[str, int]) -> Iterable[Kept]:
     """The changelog with one `\\0meta`, at its end, so that a part of it is never taken for all."""
     last = None
     for record in kept:
@@ -162,8 +177,7 @@ def _meta_last(kept: Iterable[Kept], begin: Mapping[str, int] | None) -> Iterabl
             yield record
     if last is not None and last.value is not None:
         meta = msgspec.json.decode(last.value, type=Meta)
-        if begin is not None:
-            meta = msgspec.structs.replace(meta, next=dict(begin))
+        meta = msgspec.structs.replace(meta, next=dict(begin))
         yield last._replace(value=msgspec.json.encode(meta))
 
 

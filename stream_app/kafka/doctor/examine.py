@@ -152,9 +152,8 @@ class _Examination:
         return await look.transactional_id(admin, name)
 
     async def _look_at_partitions(self) -> None:
-        number = self._there(self.settings.changelog_topic)
         async with look.administration(self.settings) as admin:
-            found = await look.partitions(admin, self.settings, number)
+            found = await look.partitions(admin, self.settings, self._counts())
         self._partitions = found
         now, settings = _now(), self.settings
         stall_ms = int(settings.stall_timeout_s * 1000)
@@ -166,8 +165,7 @@ class _Examination:
             self.report(judge_flow.catalogue(self._catalogue.revision, found))
 
     async def _look_at_refusals(self) -> None:
-        number = self._there(self.settings.dead_letters_topic)
-        found = await look.refusals(self.settings, number, _now())
+        found = await look.refusals(self.settings, self._counts(), _now())
         self.report(judge_flow.refusals(found, self.settings.dead_letter_share))
 
     async def _look_at_models(self) -> None:
@@ -194,11 +192,20 @@ class _Examination:
         found = next((t.found for t in self._topics if t.spec.name == topic), None)
         return 0 if found is None else found.partitions
 
+    def _counts(self) -> dict[str, int]:
+        """How many partitions each topic has that is there."""
+        return {t.spec.name: t.found.partitions for t in self._topics if t.found is not None}
+
     def _inputs(self) -> bool:
-        """Whether both inputs are there and like the changelog: else offsets mean nothing."""
-        names = (self.settings.clicks_topic, self.settings.purchases_topic)
-        counts = {self._there(name) for name in (*names, self.settings.changelog_topic)}
-        return len(counts) == 1 and 0 not in counts
+        """Whether both inputs are there and fit the changelog: else offsets mean nothing."""
+        inputs = {
+            self._there(self.settings.clicks_topic),
+            self._there(self.settings.purchases_topic),
+        }
+        changelog = self._there(self.settings.changelog_topic)
+        if self.settings.route == "never":
+            return inputs == {changelog} - {0}
+        return 0 not in inputs and changelog > 0
 
 
 def _prevented(subject: str, error: BaseException) -> Finding:

@@ -57,12 +57,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Input:
-    """A partition of an input: the first offset kept, the last stable one, the group's."""
+    """A partition of an input: the first offset kept, the last stable one, the group's.
+
+    `partition` is its number, where that is not the task's.
+    """
 
     topic: str
     first: int
     end: int
     group: int | None = None
+    partition: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from stream_app.domain.batch import TOPICS
 from stream_app.kafka.bounds import check_bounds
 from stream_app.kafka.doctor.facts import Partition, Refusals
 from stream_app.kafka.doctor.findings import Finding, ok, problem, warning
@@ -48,14 +47,12 @@ def lag(
             fresh.append(partition.number)
             total += sum(there.end - there.first for there in partition.inputs.values())
             continue
-        for name in TOPICS:
-            there = partition.inputs.get(name)
-            if there is None:
-                continue
-            following = partition.meta.next.get(name, 0)
-            where = f"{there.topic} partition {partition.number}"
+        for name, there in partition.inputs.items():
+            following = partition.meta.next.get(name, there.first)
+            number = partition.number if there.partition is None else there.partition
+            where = f"{there.topic} partition {number}"
             try:
-                check_bounds(_At(there.topic, partition.number), following, there.first, there.end)
+                check_bounds(_At(there.topic, number), following, there.first, there.end)
             except Refusal as error:
                 yield problem("lag", str(error))
                 continue

@@ -22,9 +22,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
-from stream_app.domain.batch import TOPICS
 from stream_app.kafka.closing import leave_within
-from stream_app.kafka.committed import committed
+from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.doctor.facts import (
     Broker,
     Group,
@@ -36,6 +35,7 @@ from stream_app.kafka.doctor.facts import (
 )
 from stream_app.kafka.doctor.requests import GroupsRequest, TopicsRequest
 from stream_app.kafka.letters import Letter, parse
+from stream_app.kafka.positions import partitions_of_inputs, positions, spread
 from stream_app.kafka.refused import Why, ask_all
 from stream_app.kafka.standing import metas
 from stream_app.kafka.topics.check import Finding as Topic
@@ -46,6 +46,8 @@ _CLOSE_S: Final = 2.0
 #: Twice that, for what brokers call themselves, has to fit into a step.
 _BROKER_S: Final = 4.0
 _MOST_LETTERS: Final = 10_000
+#: What is left of an input is looked at where it is no more than this.
+_MARKERS: Final = 1_000
 _TRANSACTIONS: Final = 1
 #: Kafka makes the topics of its coordinators when the first group asks for one.
 _STARTING: Final = (
@@ -148,34 +150,59 @@ async def transactional_id(admin: AIOKafkaAdminClient, name: str) -> frozenset[s
 
 
 async def partitions(
-    admin: AIOKafkaAdminClient, settings: Settings, number: int
+    admin: AIOKafkaAdminClient, settings: Settings, counts: Mapping[str, int]
 ) -> list[Partition]:
-    """What each of `number` partitions has committed, and how far its inputs go."""
-    inputs = dict(zip(TOPICS, (settings.clicks_topic, settings.purchases_topic), strict=True))
+    """What each partition has committed, and how far its inputs go; `counts` are the topics'."""
+    number = counts[settings.changelog_topic]
     changelog = [TopicPartition(settings.changelog_topic, n) for n in range(number)]
-    every = [TopicPartition(topic, n) for topic in inputs.values() for n in range(number)]
+    every = partitions_of_inputs(settings, counts)
     offsets: Mapping[TopicPartition, Any] = {}
     with contextlib.suppress(GroupAuthorizationFailedError):
         offsets = await _soon(partial(admin.list_consumer_group_offsets, settings.app_id))
     async with committed(settings.client_options(), settings.request_timeout_s) as reader:
         firsts, ends = await reader.firsts(every), await reader.ends(every)
         told = await metas(reader, changelog)
-    found = []
-    for part in changelog:
-        meta, newest = told[part]
-        of_inputs = {}
-        for name, topic in inputs.items():
-            at = TopicPartition(topic, part.partition)
-            group = offsets[at].offset if at in offsets else None
-            of_inputs[name] = Input(topic, firsts[at], ends[at], group)
-        found.append(Partition(part.partition, meta, newest, of_inputs))
-    return found
+        done = {part.partition: meta for part, (meta, _) in told.items() if meta is not None}
+        ends |= await _read_to_markers(reader, positions(settings, done), ends)
+    found: list[dict[str, Input]] = []
+    for of_task in spread(settings, number, {part: at for at, part in enumerate(every)}):
+        inputs = {name: every[at] for name, at in of_task.items()}
+        groups = {at: offsets[at].offset if at in offsets else None for at in inputs.values()}
+        found.append(
+            {
+                name: Input(at.topic, firsts[at], ends[at], groups[at], at.partition)
+                for name, at in inputs.items()
+            }
+        )
+    return [Partition(part.partition, *told[part], found[part.partition]) for part in changelog]
 
 
-async def refusals(settings: Settings, number: int, now: int) -> Refusals:
-    """Dead letters of the last hour, and the events of it by the times of their records."""
+async def _read_to_markers(
+    reader: Committed,
+    following: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> dict[TopicPartition, int]:
+    """Partitions of which all is read but markers of transactions; they end where one goes on."""
+    near = {
+        part: start
+        for part, start in following.items()
+        if 0 < ends.get(part, 0) - start <= _MARKERS
+    }
+    if not near:
+        return near
+    async for records in reader.read(dict(near), ends):
+        for record in records:
+            near.pop(TopicPartition(record.topic, record.partition), None)
+    return near
+
+
+async def refusals(settings: Settings, counts: Mapping[str, int], now: int) -> Refusals:
+    """Dead letters of the last hour, and the events of it by the times of their records.
+
+    `counts` are the partitions of the topics.
+    """
     letters, events = (
-        [TopicPartition(topic, n) for topic in topics for n in range(number)]
+        [TopicPartition(topic, n) for topic in topics for n in range(counts[topic])]
         for topics in (
             (settings.dead_letters_topic,),
             (settings.clicks_topic, settings.purchases_topic),
