@@ -1,7 +1,7 @@
-"""Repartition that is killed with -9 at step after step, each time by a process of its own.
+"""Commands that are killed with -9 at step after step, each time in a process of its own.
 
-`python -m support.dying TO STEP…`: for each STEP, begin and die where `say` is told of it. All are
-forks of one process, which has imported everything already.
+`python -m support.dying repartition|backfill STEP…`: for each STEP, begin and die where `say` is
+told of it. All are forks of one process, which has imported everything already.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import signal
 import sys
 
 from stream_app.domain.partitioner import PARTITIONERS
+from stream_app.engine.catalogue import Limits, load_catalogue
+from stream_app.kafka.backfill import backfill
 from stream_app.kafka.repartition import look, repartition
 from stream_app.resolve import resolve
 
 _AT_ONCE = 10
 
 
-async def die_at(to: int, step: str) -> None:
-    """Repartition until `step`; a number behind it says at which of several."""
+async def die_at(command: str, step: str) -> None:
+    """Work until `step`; a number behind it says at which of several."""
     name, _, nth = step.partition(":")
     left = int(nth or 1)
 
@@ -30,16 +32,21 @@ async def die_at(to: int, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     settings = resolve()
-    plan = await look(settings, to)
-    await repartition(settings, plan, PARTITIONERS["murmur2"], say, at_once=_AT_ONCE)
+    if command == "repartition":
+        plan = await look(settings, settings.partitions)
+        await repartition(settings, plan, PARTITIONERS["murmur2"], say, at_once=_AT_ONCE)
+    else:
+        limits = Limits(retention_ms=int(settings.retention_days * 86_400_000))
+        program = load_catalogue(settings.catalog).compile(limits)
+        await backfill(settings, program, (), say, at_once=_AT_ONCE)
 
 
-def main(to: int, steps: list[str]) -> None:
+def main(command: str, steps: list[str]) -> None:
     """Fail unless every process was killed where it should be."""
     for step in steps:
         child = os.fork()
         if not child:
-            asyncio.run(die_at(to, step))
+            asyncio.run(die_at(command, step))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         if not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL):
@@ -47,4 +54,4 @@ def main(to: int, steps: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main(sys.argv[1], sys.argv[2:])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,31 +11,30 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner, Result
-from support.broker import Message, environment, produce, read_to_end
-from support.clicks import CATALOGUE, START, click, purchase
-from support.settled import Event, fold, settle
+from support.broker import environment, read_to_end
+from support.clicks import CATALOGUE, START
+from support.settled import fold, settle
+from support.upkeep import (
+    SETTINGS,
+    USERS,
+    at_home,
+    compiled,
+    events,
+    features,
+    followed,
+    restored,
+    run,
+    send,
+)
 
 from stream_app.cli import main
-from stream_app.domain.partitioner import PARTITIONERS
-from stream_app.engine import Profiles, load_catalogue
-from stream_app.engine.catalogue import Limits
-from stream_app.engine.changelog import META, Loader
+from stream_app.engine.changelog import META
 from stream_app.kafka.errors import Refusal
 from stream_app.kafka.restore import restore
 from stream_app.kafka.topics import TopicPlan, ensure_topics, topic_specs
 from stream_app.kafka.topics.grow import grow
 
-SETTINGS = {
-    "clock": "event",
-    "retention_days": 36_500,
-    "session_timeout_s": 6,
-    "drain_timeout_s": 3,
-}
-USERS = [f"user-{number}" for number in range(120)]
-STEPS = [
-    "read:2", "noting", "grown", "prepared", "grown:3", "moving", "moved:2", "verified:2", "ending",
-]  # fmt: skip
-HERE = Path(__file__).parents[1]
+STEPS = ["read:2", "grown", "prepared", "grown:3", "moving", "moved:2", "ending"]
 
 
 @pytest.fixture
@@ -46,65 +42,6 @@ def catalogue(tmp_path: Path) -> Path:
     path = tmp_path / "shop.yaml"
     path.write_text(CATALOGUE)
     return path
-
-
-def events(first: int, times: int) -> list[Event]:
-    """Clicks and a purchase of every user; event ids go on from `first`."""
-    made = []
-    for n in range(first, first + times):
-        for i, user in enumerate(USERS):
-            look = {"type": "view_item", "item_category": f"kind {(i + n) % 17}", "price": 3}
-            seen = click(user, n, START + n, currency="USD", **look)
-            made += [Event(0, user, seen), Event(1, user, purchase(user, n, 25, START + n))]
-    return made
-
-
-async def send(servers: str, plan: TopicPlan, more: list[Event]) -> None:
-    for topic, name in enumerate((plan.clicks, plan.purchases)):
-        sent = [Message(e.user.encode(), e.value) for e in more if e.topic == topic]
-        await produce(servers, name, sent)
-
-
-async def restored(servers: str, plan: TopicPlan, program: Any) -> list[Profiles]:
-    """The profiles of each partition, as a worker restores them."""
-    changelog = await read_to_end(servers, plan.changelog)
-    states = []
-    for number in range(plan.partitions):
-        loader = Loader(program, number, plan.partitions)
-        loader.add([(r.key, r.value) for r in changelog if r.partition == number])
-        states.append(loader.finish())
-    return states
-
-
-def features(states: list[Profiles]) -> Mapping[str, Any]:
-    at = max(profiles.time for profiles in states)
-    return dict(sorted(one for profiles in states for one in profiles.read_all(at)))
-
-
-def at_home(records: list[Any], partitions: int) -> dict[bytes, bytes]:
-    """The last record of each key that is not deleted; each where its key belongs."""
-    place, last = PARTITIONERS["murmur2"], {}
-    for record in records:
-        last[record.partition, record.key] = record.value
-    kept = {key: value for key, value in last.items() if value is not None}
-    assert all(place(key, partitions) == number for number, key in kept)
-    return {key: value for (_, key), value in kept.items()}
-
-
-async def run(env: Mapping[str, str], *command: str) -> tuple[int, str]:
-    """A process with these settings: its exit code, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *command,
-        env={**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}", **env},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    try:
-        said, _ = await asyncio.wait_for(process.communicate(), 90)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode or 0, said.decode()
 
 
 @pytest.mark.timeout(180)
@@ -115,13 +52,13 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
     # Not a multiple: users move between the old partitions too, into dictionaries in use.
     small, large = replace(plan, partitions=2), replace(plan, partitions=3)
     await ensure_topics({"bootstrap_servers": servers}, small)
-    program = load_catalogue(catalogue).compile(Limits(retention_ms=36_500 * 86_400_000))
+    program = compiled(catalogue)
     states = await settle(servers, small, program, events(0, 4), START)
     tags = at_home(await read_to_end(servers, small.tag_state), 2)
     settings = {"catalog": catalogue, **SETTINGS}
     env = environment(servers, large, **settings)
 
-    code, said = await run(env, "-m", "support.dying", "3", *STEPS)
+    code, said = await run(env, "-m", "support.dying", "repartition", *STEPS)
     assert code == 0, said
     # Half changed, it is restored by nobody.
     for number in range(3):
@@ -146,10 +83,7 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
     # What comes next is counted on top, by whoever has the user now.
     await asyncio.to_thread(run_worker, servers, large, **settings)
     await send(servers, large, events(4, 1))
-    wanted = features(fold(program, events(0, 5), 3, START))
-    async with asyncio.timeout(45):
-        while features(await restored(servers, large, program)) != wanted:
-            await asyncio.sleep(0.1)
+    await followed(servers, large, program, features(fold(program, events(0, 5), 3, START)))
     assert not await read_to_end(servers, large.dead_letters)
     alive = await asyncio.to_thread(CliRunner().invoke, main, ["repartition", "--to=6", "--apply"])
     assert (alive.exit_code, "1 worker(s) of group" in alive.stderr) == (2, True)
@@ -181,7 +115,7 @@ async def test_refused_while_events_wait_as_workers_are_with_partitions_made_by_
     kafka, topics: TopicPlan, catalogue: Path, monkeypatch
 ) -> None:
     servers, settings = kafka.bootstrap_servers, {"catalog": catalogue, **SETTINGS}
-    program = load_catalogue(catalogue).compile(Limits(retention_ms=36_500 * 86_400_000))
+    program = compiled(catalogue)
     for name, value in environment(servers, topics, **settings).items():
         monkeypatch.setenv(name, value)
 
@@ -205,5 +139,5 @@ async def test_refused_while_events_wait_as_workers_are_with_partitions_made_by_
     larger = replace(topics, partitions=8)
     await grown(servers, larger)
     for number in (1, 5):
-        with pytest.raises(Refusal, match="over 4 partitions, not over 8.*repartition --to 8 --ap"):
+        with pytest.raises(Refusal, match=r"over 4 partitions, not over 8.*repartition --to 8"):
             await restored_by_worker(servers, larger, number, program)
