@@ -47,15 +47,23 @@ def _summary(tasks: Figures) -> Iterator[str]:
     yield "scikit-learn on the same features, refitted every week on what had closed by then; the"
     yield "best single feature, chosen with hindsight; and recency alone."
     yield ""
+    yield from _averages_of("average", tasks)
+    yield "Of these, cohorts that were drawn when there was a version that decided tags, and was not"
+    yield "warming up any more:"
+    yield ""
+    yield from _averages_of("average_deciding", tasks)
+
+
+def _averages_of(kind: str, tasks: Figures) -> Iterator[str]:
     yield from _table(
         ["prediction", "cohorts", "AUC", "refit", "best single feature", "recency", "log loss",
          "refit", "lift", "calibration"],
-        [[_name(name, task), *_averages(task)] for name, task in tasks.items()],
+        [[_name(name, task), *_averages(task, kind)] for name, task in tasks.items()],
     )  # fmt: skip
 
 
-def _averages(task: Figures) -> list[str]:
-    of, best = task["average"], task["best_feature"]
+def _averages(task: Figures, kind: str) -> list[str]:
+    of, best = task[kind], task["best_feature"]
     single = f"{number(of['best_auc'])} ({best['feature']})" if best else "-"
     return [
         f"{of['cohorts']:,}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -74,6 +75,7 @@ def prediction(
         "versions": len(models),
         "held": sum(model.state == "held" for model in models),
         "average": averages(rows),
+        "average_deciding": averages([row for row in rows if row["deciding"]]),
         "average_later_half": averages(rows[len(rows) // 2 :]),
         "cohorts": rows,
     }
@@ -86,9 +88,15 @@ def cohort_rows(
     compared: Compared,
     models: Iterable[Model],
 ) -> list[Row]:
-    """A row a closed cohort; `state`, `flips` and `held` are of the version that came with it."""
+    """A row a closed cohort; `state`, `flips` and `held` are of the version that came with it.
+
+    `deciding` is a cohort that was drawn when a version had more than examples to warm up on.
+    """
     came: dict[float, Model] = {}
+    since = math.inf
     for model in models:
+        if model.state != "warming":
+            since = min(since, model.trained.to)
         cohort = model.metrics.get("cohort")
         if cohort is not None:
             came.setdefault(cohort, model)
@@ -97,7 +105,10 @@ def cohort_rows(
         chosen = np.flatnonzero(examples.at == one.at)
         model_then = came.get(float(one.at))
         rows.append(
-            _own(task, one) | _version(model_then) | _others(compared, examples.positive, chosen)
+            _own(task, one)
+            | _version(model_then)
+            | {"deciding": one.at >= since}
+            | _others(compared, examples.positive, chosen)
         )
     return rows
 

@@ -115,6 +115,12 @@ def test_the_report_tells_every_cohort_beside_its_comparisons(report: dict) -> N
         sum(row["auc"] for row in rows if row["auc"] is not None) / average["cohorts"]
     )
     assert average["auc"] > 0.7
+    # Cohorts drawn while the first versions were warming up decided nothing.
+    deciding = [row for row in rows if row["deciding"]]
+    assert deciding == rows[-len(deciding) :]
+    assert 0 < task["average_deciding"]["cohorts"] <= len(deciding) < average["cohorts"]
+    warming = [row for row in rows if row["state"] == "warming"]
+    assert not any(row["deciding"] for row in warming)
     assert task["best_feature"]["feature"] in ("orders_9d", "hours_since_order", "spend_9d")
     assert task["recency_feature"] == "hours_since_order"
 
