@@ -48,8 +48,7 @@ def _summary(tasks: Figures) -> Iterator[str]:
     yield "best single feature, chosen with hindsight; and recency alone."
     yield ""
     yield from _averages_of("average", tasks)
-    yield "Of these, cohorts that were drawn when there was a version that decided tags, and was not"
-    yield "warming up any more:"
+    yield "Of these, cohorts that were drawn when a version decided tags, after warming up:"
     yield ""
     yield from _averages_of("average_deciding", tasks)
 
