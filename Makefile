@@ -15,7 +15,7 @@ SYSTEM_TESTS := $(wildcard tests/system)
 OPS := .cache/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-system test-ops chaos check bench learn-report lock clean
+.PHONY: help demo test test-unit test-system test-ops ops-tools chaos check bench bench-peers learn-report lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,10 @@ test-unit: $(VENV)/.dev ## Run the tests that need no Kafka
 test-system: $(VENV)/.dev ## Run the tests against a real Kafka
 	@$(PYTEST) -n $(PROCESSES) tests/system
 
-test-ops: $(VENV)/.dev $(OPS)/.tools $(OPS)/.prometheus ## Test what is deployed, by helm (needs Go), Prometheus, hadolint, mkdocs
-	@$(PYTEST) tests/ops
+test-ops: $(VENV)/.dev ops-tools ## Test what is deployed, by helm (needs Go), Prometheus, hadolint, mkdocs
+	@$(PYTEST) -n $(PROCESSES) tests/ops
+
+ops-tools: $(OPS)/.tools $(OPS)/.prometheus ## Build and download what test-ops runs
 
 chaos: $(VENV)/.dev ## Kill, freeze, cut and fill for minutes (SEED=7 MINUTES=3 BROKERS=three)
 	@cd tests && PYTHONPATH=.. ../$(BIN)/python -m chaos
@@ -46,6 +48,10 @@ check: $(VENV)/.dev ## Lint, format, types, import direction
 
 bench: $(VENV)/.dev ## Measure throughput, latency, restoring and memory
 	@$(BIN)/python -m bench
+
+bench-peers: $(VENV)/.dev ## Measure the same job on Faust, Quix Streams, Bytewax, PyFlink too (40 minutes)
+	@$(BIN)/python -m bench.peers.install
+	@$(BIN)/python -m bench.peers
 
 learn-report: $(VENV)/.dev ## Measure learning on a year of real purchases (4 minutes)
 	@mkdir -p .cache
@@ -62,6 +68,8 @@ lock: ## Choose the newest versions anew and write the lock files (needs uv)
 	$(LOCK) --extra otel -c requirements-dev.lock -o requirements.lock
 	$(COMPILE) requirements-ops.in --upgrade -o requirements-ops.lock
 	$(COMPILE) deploy/image/build.in --upgrade -o deploy/image/build.lock
+	for name in quix bytewax flink; do (cd bench/peers/requirements && \
+		$(COMPILE) $$name.in --upgrade -o $$name.lock); done
 
 clean: ## Remove .venv, caches and the demo's data
 	rm -rf $(VENV) .broker .cache .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache \

@@ -17,6 +17,8 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 TESTS = Path(__file__).parents[1]
 SYSTEM = TESTS / "system"
+#: What the image has is made once for all that is tried of it.
+IMAGE = TESTS / "ops" / "image"
 _SHARED = re.compile(r"@pytest.fixture\(.*scope=\"module\"")
 
 
@@ -52,8 +54,10 @@ class Shares(LoadScopeScheduling):
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if _shares(self.config.rootpath / file) else nodeid
+        file = self.config.rootpath / nodeid.partition("::")[0]
+        if file.parent == IMAGE:
+            return str(IMAGE)
+        return str(file) if _shares(file) else nodeid
 
     def remove_node(self, node: object) -> str | None:
         pieces = self.assigned_work.pop(node)

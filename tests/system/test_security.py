@@ -120,7 +120,7 @@ async def ask(settings: Settings) -> None:
     await ensure_topics(settings.client_options(), TopicPlan.of(settings), create=False)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_everything_works_with_the_rights_that_are_listed(
     guarded: GuardedKafka, plan: TopicPlan, start: Start
 ) -> None:

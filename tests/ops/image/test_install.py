@@ -12,7 +12,7 @@ from support.image import ROOT, of_stage
 
 import stream_app
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def run(env: dict[str, str], *command: str | Path) -> subprocess.CompletedProcess[str]:

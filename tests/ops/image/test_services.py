@@ -39,7 +39,7 @@ def run(env: dict[str, str], *command: str | Path) -> None:
     assert done.returncode == 0, done.stderr + done.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_demo_runs_from_topics_to_tags(
     installed: Path, confined: dict[str, str], tmp_path: Path
 ) -> None:

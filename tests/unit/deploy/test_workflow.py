@@ -29,7 +29,7 @@ def runs(name: str) -> str:
 
 
 def test_it_runs_what_the_own_ci_runs() -> None:
-    (own,) = re.findall(r"^make (.*)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    own = " ".join(re.findall(r"^make (.*)$", (ROOT / ".ci/run").read_text(), re.MULTILINE))
     named = set(re.findall(r"\bmake ([a-z-]+)", runs("ci")))
     assert named == set(own.split())
     assert named <= TARGETS

@@ -1,6 +1,6 @@
 """Three populations of known personas, through a drift of two of them, against scikit-learn.
 
-Twenty thousand users are drawn within a week, a seventh of them on each day, and again after two
+Seven thousand users are drawn within a week, a seventh of them on each day, and again after two
 personas have changed their ways and no window holds anything from before. One in a hundred is a
 bot with a hundred times the events.
 """
@@ -27,7 +27,7 @@ from stream_app.learning.training import Example, columns_id
 
 DAY = 86_400_000
 FIRST = 17_000
-USERS = 20_000
+USERS = 7_000
 BUDGET = 0.02
 
 
