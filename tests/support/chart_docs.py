@@ -26,7 +26,7 @@ BY_CHART = frozenset(
         "oauth_scope", "ssl_cafile", "ssl_certfile", "ssl_keyfile", "ssl_key_password",
         "ssl_key_password_file", "broker_dir", "instance_id", "catalog", "http_host",
         "http_port", "http_token", "http_token_file", "http_certfile", "http_keyfile",
-        "traces",
+        "traces", "state_dir",
     }
 )  # fmt: skip
 _KEPT = ("description", "type", "enum", "pattern", "minLength", "minimum", "maximum",

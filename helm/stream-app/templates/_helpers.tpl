@@ -118,6 +118,12 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- if and $kafka.tls.caSecret (not (contains "SSL" $kafka.securityProtocol)) }}
 {{- fail (printf "kafka.tls.caSecret has no use with kafka.securityProtocol %s" $kafka.securityProtocol) }}
 {{- end }}
+{{- if and .Values.settings.max_resident_users (eq .Values.worker.store.kind "none") }}
+{{- fail "settings.max_resident_users needs worker.store.kind: where the other profiles wait" }}
+{{- end }}
+{{- if and (not .Values.settings.max_resident_users) (ne .Values.worker.store.kind "none") }}
+{{- fail "worker.store has no use without settings.max_resident_users" }}
+{{- end }}
 {{- if and .Values.catalogue.inline .Values.catalogue.existingConfigMap }}
 {{- fail "catalogue.inline and catalogue.existingConfigMap cannot both be given" }}
 {{- end }}

@@ -48,6 +48,10 @@ topologySpreadConstraints:
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
+  {{- if and (eq .component "worker") (eq .values.store.kind "ephemeral") }}
+  - name: store
+    emptyDir: {sizeLimit: {{ .values.store.size }}}
+  {{- end }}
   {{- with include "stream-app.catalogueConfigMap" .root }}
   - name: catalogue
     configMap: {name: {{ $.catalogue | default . }}}
@@ -110,6 +114,9 @@ env:
   {{- end }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  {{- if and (eq .component "worker") (ne .values.store.kind "none") }}
+  - {name: store, mountPath: /var/lib/stream-app}
+  {{- end }}
   {{- if include "stream-app.catalogueConfigMap" .root }}
   # The whole folder: a file mounted by subPath would never change.
   - {name: catalogue, mountPath: /etc/stream-app/catalogue, readOnly: true}
@@ -168,6 +175,10 @@ volumeMounts:
 - {name: STREAM_APP_CATALOG, value: /etc/stream-app/catalogue/{{ .Values.catalogue.key }}}
 {{- else }}
 - {name: STREAM_APP_CATALOG, value: {{ .Values.catalogue.name | quote }}}
+{{- end }}
+{{- if ne .Values.worker.store.kind "none" }}
+# Told to all, as it belongs to settings.max_resident_users; only workers have the folder.
+- {name: STREAM_APP_STATE_DIR, value: /var/lib/stream-app}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
 {{- if not (kindIs "invalid" $value) }}

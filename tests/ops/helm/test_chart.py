@@ -79,6 +79,34 @@ def test_nobody_reaches_pods_unless_told(render: Render) -> None:
     assert rule == {"from": PROMETHEUS, "ports": [{"port": "http", "protocol": "TCP"}]}
 
 
+@pytest.mark.parametrize("kind", ["none", "ephemeral", "persistent"])
+def test_workers_alone_have_room_for_profiles_beyond_memory(render: Render, kind: str) -> None:
+    given = {"worker": {"store": {"kind": kind, "size": "7Gi", "storageClassName": "ssd"}}}
+    if kind != "none":
+        given["settings"] = {"max_resident_users": 5}
+    manifests = render(given)
+    for workload in workloads(manifests):
+        by_name = {
+            variable["name"]: variable.get("value") for variable in container(workload)["env"]
+        }
+        places = {m["name"]: m["mountPath"] for m in container(workload)["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod(workload)["spec"]["volumes"]}
+        of_worker = component(workload) == "worker"
+        assert ("store" in places) == (of_worker and kind != "none")
+        assert ("STREAM_APP_STATE_DIR" in by_name) == (kind != "none")
+        assert ("store" in volumes) == (of_worker and kind == "ephemeral")
+        if "store" in places:
+            assert places["store"] == by_name["STREAM_APP_STATE_DIR"]
+        if "store" in volumes:
+            assert volumes["store"]["emptyDir"] == {"sizeLimit": "7Gi"}
+    (worker,) = of_kind(manifests, "StatefulSet")
+    claims = worker["spec"].get("volumeClaimTemplates", [])
+    assert [claim["metadata"]["name"] for claim in claims] == ["store"] * (kind == "persistent")
+    for claim in claims:
+        assert claim["spec"]["resources"] == {"requests": {"storage": "7Gi"}}
+        assert claim["spec"]["storageClassName"] == "ssd"
+
+
 @pytest.mark.parametrize(
     ("endpoint", "port"),
     [("http://collector:4318", 4318), ("https://spans.example/tags", 443), ("http://c", 80)],
@@ -237,6 +265,8 @@ def test_dashboards_arrive_unchanged(render: Render, tmp_path: Path) -> None:
         ({"trainer": {"replicas": 3}}, "replicas"),
         ({"worker": {"replica": 3}}, "replica"),
         ({"pod": {"runAsUser": 0}}, "runAsUser"),
+        ({"settings": {"max_resident_users": 9}}, "needs worker.store.kind"),
+        ({"worker": {"store": {"kind": "persistent"}}}, "no use without settings.max_resident"),
     ],
 )
 def test_what_cannot_work_is_refused(render: Render, given: dict[str, Any], said: str) -> None:

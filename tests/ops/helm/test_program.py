@@ -35,7 +35,7 @@ def files_of(workload: Manifest) -> set[str]:
     return {
         f"{mount['mountPath']}/{item['path']}"
         for mount in container(workload)["volumeMounts"]
-        for item in volumes[mount["name"]].get("secret", {}).get("items", [])
+        for item in volumes.get(mount["name"], {}).get("secret", {}).get("items", [])
     }
 
 
