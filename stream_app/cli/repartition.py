@@ -46,7 +46,7 @@ def command(
         click.echo(_advice(plan))
         return
     started = time.monotonic()
-    done = asyncio.run(repartition(settings, plan, place, _say))
+    done = asyncio.run(repartition(settings, to, place, _say))
     _tell(done, plan, time.monotonic() - started)
 
 

@@ -29,6 +29,8 @@ from stream_app.kafka.offline import (
     begin,
     held,
     refuse_members,
+    settled,
+    take_over,
     transactions,
     unread,
 )
@@ -109,11 +111,14 @@ async def backfill(
     counts = await _counts(settings)
     options, wait_s = settings.client_options(), settings.restore_timeout_s
     command = command_line(features)
+    state = {settings.changelog_topic: counts[settings.changelog_topic]}
+    await take_over(settings, state)
     async with committed(options, wait_s) as reader:
         await _metas(reader, settings, counts, command)
     found = Filling(counts[settings.changelog_topic])
     known = await begin(settings, command, found.partitions)
     say("begun", "workers refuse to start until this has ended")
+    await settled(settings, state)
     async with committed(options, wait_s) as reader, transactions(settings) as writer:
         on_the_way = await _on_the_way(reader, settings, known, counts)
         if on_the_way:

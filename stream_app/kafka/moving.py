@@ -67,6 +67,8 @@ class Mover:
         self.other_topics: Final = {t: n for t, n in growing.items() if t not in state}
         self._before, self._after = before, growing[self._changelog]
         self._there = dict(topics)
+        #: Where the state lies now.
+        self.state: dict[str, int] = {topic: topics[topic] for topic in state}
         self._settings = settings
         self._place = place
         self._at_once = at_once
@@ -159,6 +161,7 @@ class Mover:
     async def prepare(self, writer: Transactions) -> None:
         """Have new partitions refuse workers."""
         self._there |= self.state_topics
+        self.state |= self.state_topics
         metas: Outputs = {}
         for there in self._held[self._before :]:
             if there.meta is None:

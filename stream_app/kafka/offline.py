@@ -25,6 +25,9 @@ from stream_app.kafka.writer import MAX_BATCH_BYTES, Outgoing, TransactionWriter
 from stream_app.settings import Settings
 
 _CLOSE_S: Final = 5.0
+#: Kafka ends a transaction that a dead process left open after this (s), and looks every ten.
+_OPEN_S: Final = 75.0
+_WAIT_S: Final = 0.05
 
 #: Told of each step: what was done, and to what.
 Say = Callable[[str, str], None]
@@ -57,6 +60,34 @@ async def refuse_members(settings: Settings) -> None:
             f"{', '.join(found.hosts)}: stop them first. One that was killed counts until "
             "STREAM_APP_SESSION_TIMEOUT_S is over"
         )
+
+
+async def take_over(settings: Settings, counts: Mapping[str, int]) -> None:
+    """End what somebody before us has left open or half committed; who still works is fenced.
+
+    `counts` are the partitions of the topics of the state.
+    """
+    async with transactions(settings):
+        await settled(settings, counts)
+
+
+async def settled(settings: Settings, counts: Mapping[str, int]) -> None:
+    """Return once readers see all that was committed: markers follow a commit a moment later.
+
+    Raises OfflineError where a transaction stays open.
+    """
+    parts = [TopicPartition(topic, n) for topic, count in counts.items() for n in range(count)]
+    options, wait_s = settings.client_options(), settings.request_timeout_s
+    until = asyncio.get_running_loop().time() + _OPEN_S
+    async with (
+        committed(options, wait_s) as stable,
+        committed(options, wait_s, "read_uncommitted") as every,
+    ):
+        while (ends := await every.ends(parts)) != (last := await stable.ends(parts)):
+            if asyncio.get_running_loop().time() > until:
+                open_ = sorted(f"{p.topic} {p.partition}" for p in parts if ends[p] != last[p])
+                raise OfflineError(f"a transaction stays open on {', '.join(open_)}: who writes?")
+            await asyncio.sleep(_WAIT_S)
 
 
 async def held(reader: Committed, topic: str, number: int) -> Held:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from aiokafka import TopicPartition
 
 from stream_app.engine.changelog import Meta
-from stream_app.kafka.committed import committed
+from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.doctor.look import administration
 from stream_app.kafka.moving import AT_ONCE, Mover, Place, Sum
 from stream_app.kafka.offline import (
@@ -17,6 +18,8 @@ from stream_app.kafka.offline import (
     Say,
     begin,
     refuse_members,
+    settled,
+    take_over,
     transactions,
     unread,
 )
@@ -70,7 +73,7 @@ async def look(settings: Settings, to: int) -> Plan:
     topics, free = await _topics(settings)
     changelog = settings.changelog_topic
     parts = [TopicPartition(changelog, n) for n in range(topics[changelog])]
-    async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
+    async with _reader(settings) as reader:
         found = {
             part.partition: meta
             for part, (meta, _) in (await metas(reader, parts)).items()
@@ -131,44 +134,61 @@ def _check_count(before: int, to: int) -> None:
 
 
 async def repartition(
-    settings: Settings, plan: Plan, place: Place, say: Say, at_once: int = AT_ONCE
+    settings: Settings, to: int, place: Place, say: Say, at_once: int = AT_ONCE
 ) -> Done:
-    """Do what `plan` says, or go on with it; where the sums differ afterwards, workers wait on.
+    """Spread the state over `to` partitions, or go on with it.
 
-    Raises OfflineError before anything is moved. When it raises later, or is killed, workers refuse
-    to start until it was run again and has ended.
+    Raises OfflineError before anything is moved. When it raises later, is killed, or the sums
+    differ afterwards, workers refuse to start until it was run again and has ended.
     """
     await refuse_members(settings)
-    if plan.lag:
-        raise OfflineError(lagging(plan.lag))
+    topics, _ = await _topics(settings)
+    state = (settings.changelog_topic, settings.tag_state_topic)
+    await take_over(settings, {topic: topics[topic] for topic in state})
+    plan = await look(settings, to)
+    if plan.lag or plan.done:
+        raise OfflineError(lagging(plan.lag) if plan.lag else "somebody has done it meanwhile")
     mover = Mover(settings, plan.before, plan.growing, plan.topics, place, say, at_once)
-    options, wait_s = settings.client_options(), settings.restore_timeout_s
-    following = await begin(settings, command_line(plan.after), plan.before)
+    following = await begin(settings, command_line(to), plan.before)
     say("begun", "workers refuse to start until this has ended")
-    try:
-        async with committed(options, wait_s) as reader:
-            before = await mover.read(reader)
-            # Somebody may have been at work until a moment ago.
-            lag = [] if mover.noted else await unread(reader, settings, following, plan.topics)
-            if lag:
-                raise OfflineError(lagging(lag))
-    except OfflineError:
-        if not mover.noted:
-            await begin(settings, "", plan.before)
-        raise
+    before = await _read(settings, plan, mover, following)
     async with transactions(settings) as writer:
         await mover.note(writer)
     await _grow(settings, mover)
     # Clients made now know the new partitions.
-    async with committed(options, wait_s) as reader, transactions(settings) as writer:
-        for number in range(plan.before):
-            await mover.move(reader, writer, number)
-        after, users = await mover.verify(reader)
-        if after != before:
-            return Done(before, after, users, ())
-        await mover.end(writer)
-        late = await unread(reader, settings, following, plan.topics)
-        return Done(before, after, users, late)
+    async with transactions(settings) as writer:
+        async with _reader(settings) as reader:
+            for number in range(plan.before):
+                await mover.move(reader, writer, number)
+        await settled(settings, mover.state)
+        async with _reader(settings) as reader:
+            after, users = await mover.verify(reader)
+            if after != before:
+                return Done(before, after, users, ())
+            await mover.end(writer)
+            late = await unread(reader, settings, following, plan.topics)
+    return Done(before, after, users, late)
+
+
+def _reader(settings: Settings) -> AbstractAsyncContextManager[Committed]:
+    return committed(settings.client_options(), settings.restore_timeout_s)
+
+
+async def _read(settings: Settings, plan: Plan, mover: Mover, following: Mapping[int, Meta]) -> Sum:
+    """What the state adds up to; where it cannot be moved, workers may start again."""
+    await settled(settings, mover.state)
+    try:
+        async with _reader(settings) as reader:
+            before = await mover.read(reader)
+            # Somebody may have been at work until a moment ago.
+            lag = [] if mover.noted else await unread(reader, settings, following, plan.topics)
+        if lag:
+            raise OfflineError(lagging(lag))
+    except OfflineError:
+        if not mover.noted:
+            await begin(settings, "", plan.before)
+        raise
+    return before
 
 
 async def _grow(settings: Settings, mover: Mover) -> None:

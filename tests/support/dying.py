@@ -14,7 +14,7 @@ import sys
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine.catalogue import Limits, load_catalogue
 from stream_app.kafka.backfill import backfill
-from stream_app.kafka.repartition import look, repartition
+from stream_app.kafka.repartition import repartition
 from stream_app.resolve import resolve
 
 _AT_ONCE = 10
@@ -33,8 +33,8 @@ async def die_at(command: str, step: str) -> None:
 
     settings = resolve()
     if command == "repartition":
-        plan = await look(settings, settings.partitions)
-        await repartition(settings, plan, PARTITIONERS["murmur2"], say, at_once=_AT_ONCE)
+        place = PARTITIONERS["murmur2"]
+        await repartition(settings, settings.partitions, place, say, at_once=_AT_ONCE)
     else:
         limits = Limits(retention_ms=int(settings.retention_days * 86_400_000))
         program = load_catalogue(settings.catalog).compile(limits)
