@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
 #: The group's offsets are for lag displays and autoscalers only.
 _PUBLISH_EVERY: Final = 5
-_LONGEST_WAIT_S: Final = 15.0
+_LONGEST_WAIT_S: Final = 5.0
 #: Without a fetch answered for so long (ms), the brokers count as away.
 _AWAY_MS: Final = 10_000
 

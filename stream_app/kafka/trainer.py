@@ -30,7 +30,7 @@ from stream_app.settings import Settings
 log = logging.getLogger(__name__)
 
 _TICK_S: Final = 1.0
-_LONGEST_WAIT_S: Final = 15.0
+_LONGEST_WAIT_S: Final = 5.0
 #: Stopping takes no longer, whatever hangs.
 _STOP_S: Final = 8.0
 
