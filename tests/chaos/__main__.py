@@ -1,7 +1,11 @@
-"""A long run of chaos: `make chaos`, `SEED=7 MINUTES=3 make chaos`, `BROKERS=three make chaos`,
-`ALONE=1 make chaos`.
+"""A long run of chaos: `make chaos`, or in this folder's parent `python -m chaos`. Variables:
 
-What a seed does not say: brokers are one or three by whether it is even, workers one to three.
+SEED      what is drawn; the same seed is the same schedule, traffic and number of workers
+MINUTES   how long, at least; every kind of fault strikes once even so (3)
+BROKERS   one or three; else by whether the seed is even
+FAULTS    only these kinds, separated by commas
+ALONE=1   each fault waits until all is back from the one before, so that figures are of one fault
+KEEP=1    leave what the processes have logged
 """
 
 from __future__ import annotations
@@ -14,16 +18,17 @@ import shutil
 import sys
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.ground import GROUNDS
-from chaos.schedule import CLOCK, PROGRAM, draw, shown
+from chaos.schedule import CLOCK, PROGRAM, Kind, draw, only, shown
 from chaos.stage import mttr, staged, traffic_of
 from stream_app.kafka.topics import TopicPlan
 
 RATE = 600.0
-#: Set: every fault waits until all is back from the one before.
-ALONE, PAUSE_S = "ALONE", 2.0
+#: Before each fault, where they strike alone.
+PAUSE_S = 2.0
 
 
 def plan_of(app_id: str) -> TopicPlan:
@@ -42,7 +47,9 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
     """Play the schedule of `seed`, print what came of it; 1 where something was lost or doubled."""
     workers, live = 1 + seed % 3, seed % 4 == 3
     async with GROUNDS[where](folder / "kafka") as ground:
-        faults = draw(seed, minutes * 60, (*PROGRAM, *CLOCK, *ground.kinds))
+        kinds: Sequence[Kind] = (*PROGRAM, *CLOCK, *ground.kinds)
+        kinds = only(kinds, *os.environ["FAULTS"].split(",")) if "FAULTS" in os.environ else kinds
+        faults = draw(seed, minutes * 60, kinds)
         print(f"{where} broker(s), {workers} workers, clock: {'wall' if live else 'event'}")
         print(shown(seed, faults), flush=True)
         traffic = traffic_of(seed, RATE if live else 0.0)
@@ -55,8 +62,7 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
             async with on.watched():
                 await on.ready()
                 on.feed.start()
-                if ALONE in os.environ:
-                    # One after the other, so that each figure is that of one fault.
+                if "ALONE" in os.environ:
                     for fault in faults:
                         await on.play([fault._replace(at=PAUSE_S)])
                 else:
@@ -81,7 +87,7 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     folder = tempfile.mkdtemp(prefix="chaos-")
     code = asyncio.run(run(seed, minutes, where, Path(folder)))
-    if code:
+    if code or "KEEP" in os.environ:
         print(f"what the processes said is in {folder}")
     else:
         shutil.rmtree(folder)

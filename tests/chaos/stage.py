@@ -61,9 +61,11 @@ CHECKER = (sys.executable, checker.__file__)
 
 
 class Struck(NamedTuple):
-    """A fault that was played: seconds until all sent before it was folded; from strike on."""
+    """A fault that was played, and seconds from its strike: until it was over, and until all that
+    had been sent before it was folded."""
 
     fault: Fault
+    over_s: float
     back_s: float
 
 
@@ -150,8 +152,9 @@ class Stage:
             print(f"{time.monotonic() - begun:6.1f} s  {fault.kind} {fault.target}", flush=True)
             goal, struck = dict(self.feed.ends), time.monotonic()
             await self._strike(fault)
+            over = time.monotonic() - struck
         await self.progress.until(goal, BACK_S)
-        self.struck.append(Struck(fault, time.monotonic() - struck))
+        self.struck.append(Struck(fault, over, time.monotonic() - struck))
 
     async def _strike(self, fault: Fault) -> None:
         workers = self.crew.workers
@@ -278,12 +281,16 @@ def _settings(plan: TopicPlan, catalogue: Path) -> dict[str, object]:
 
 
 def mttr(struck: Sequence[Struck]) -> str:
-    """By kind of fault: how long until all that was sent before it was folded."""
-    by_kind: defaultdict[str, list[float]] = defaultdict(list)
+    """By kind of fault: how long it lasted; and then, until all that was sent before was folded."""
+    by_kind: defaultdict[str, list[Struck]] = defaultdict(list)
     for one in struck:
-        by_kind[one.fault.kind].append(one.back_s)
-    lines = [
-        f"  {kind:<14} {len(took):3}   median {median(took):5.1f} s   worst {max(took):5.1f} s"
-        for kind, took in sorted(by_kind.items())
-    ]
-    return "\n".join(["from a fault until all sent before it was folded:", *lines])
+        by_kind[one.fault.kind].append(one)
+    lines = ["in seconds       times   it lasted   until all sent before it was folded, after it"]
+    for kind, these in sorted(by_kind.items()):
+        lasted = median(one.over_s for one in these)
+        after = [max(0.0, one.back_s - one.over_s) for one in these]
+        lines.append(
+            f"  {kind:<14} {len(these):5} {lasted:11.1f}"
+            f"   median {median(after):.1f}, worst {max(after):.1f}"
+        )
+    return "\n".join(lines)
