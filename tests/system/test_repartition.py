@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,10 @@ def catalogue(tmp_path: Path) -> Path:
     return path
 
 
+async def say(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, main, ["repartition", *arguments])
+
+
 @pytest.mark.timeout(180)
 async def test_killed_at_every_step_it_ends_with_the_same_state(
     kafka, app_id: str, plan: TopicPlan, catalogue: Path, run_worker, monkeypatch
@@ -65,27 +70,26 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
         with pytest.raises(Refusal, match="`stream-app repartition --to 3 --apply` has begun"):
             await restored_by_worker(servers, large, number, program)
 
-    code, said = await run(env, "-m", "stream_app", "repartition", "--apply")
-    assert code == 0, said
-    assert f"{len(USERS)}" in said
-    assert "Set STREAM_APP_PARTITIONS=3" in said
-    code, said = await run(env, "-m", "stream_app", "repartition", "--apply")
-    assert (code, "nothing to do" in said) == (0, True)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    done = await say("--apply")
+    assert done.exit_code == 0, done.stderr
+    assert re.search(rf"users +{len(USERS)} +{len(USERS)}\b", done.output)
+    assert "Set STREAM_APP_PARTITIONS=3" in done.output
+    again = await say("--apply")
+    assert (again.exit_code, "nothing to do" in again.output) == (0, True)
 
-    again = await restored(servers, large, program)
-    assert features(again) == features(states)
+    assert features(await restored(servers, large, program)) == features(states)
     assert at_home(await read_to_end(servers, large.tag_state), 3) == tags
     rows = [r for r in await read_to_end(servers, large.changelog) if r.key[:1] != b"\0"]
     assert len(at_home(rows, 3)) == len(USERS)
 
-    for name, value in env.items():
-        monkeypatch.setenv(name, value)
     # What comes next is counted on top, by whoever has the user now.
     await asyncio.to_thread(run_worker, servers, large, **settings)
     await send(servers, large, events(4, 1))
     await followed(servers, large, program, features(fold(program, events(0, 5), 3, START)))
     assert not await read_to_end(servers, large.dead_letters)
-    alive = await asyncio.to_thread(CliRunner().invoke, main, ["repartition", "--to=6", "--apply"])
+    alive = await say("--to", "6", "--apply")
     assert (alive.exit_code, "1 worker(s) of group" in alive.stderr) == (2, True)
     metas = [r.value for r in await read_to_end(servers, large.changelog) if r.key == META]
     assert b'"partitions":3' in metas[-1]
@@ -118,9 +122,6 @@ async def test_refused_while_events_wait_as_workers_are_with_partitions_made_by_
     program = compiled(catalogue)
     for name, value in environment(servers, topics, **settings).items():
         monkeypatch.setenv(name, value)
-
-    async def say(*arguments: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, main, ["repartition", *arguments])
 
     await settle(servers, topics, program, events(0, 1), START)
     planned = await say("--to", "8")
