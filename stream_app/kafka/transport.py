@@ -113,6 +113,7 @@ class BatchingConsumer(driver.Consumer):
         self._eras: dict[TP, Era] = {}
         self._fetching: frozenset[TP] = frozenset()
         self._fetch_over = asyncio.Event()
+        self._publishing: asyncio.Future[None] | None = None
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> InLoopConsumer:
@@ -213,13 +214,17 @@ class BatchingConsumer(driver.Consumer):
             for tp, offset in offsets.items()
             if tp in kafka.assignment()
         }
-        if assigned:
-            try:
-                # It would wait for a coordinator that is away for as long as that takes.
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    await kafka.commit(assigned)
-            except (KafkaError, TimeoutError) as error:
-                self.log.info("Offsets were not published to the group: %r", error)
+        # It waits for a coordinator that is away for as long as that takes, and goes on when nobody
+        # waits for it any more: never begin another one beside it.
+        if assigned and (self._publishing is None or self._publishing.done()):
+            self._publishing = asyncio.ensure_future(kafka.commit(assigned))
+            self._publishing.add_done_callback(self._published)
+            await asyncio.wait((self._publishing,), timeout=ANSWER_SECONDS)
+
+    def _published(self, publishing: asyncio.Future[None]) -> None:
+        error = None if publishing.cancelled() else publishing.exception()
+        if error is not None:
+            self.log.info("Offsets were not published to the group: %r", error)
 
     async def log_bounds(self, tps: Sequence[TP]) -> Mapping[TP, tuple[int, int]]:
         """Return the first offset kept and the last stable offset of each of `tps`."""

@@ -49,6 +49,7 @@ class FakeKafka:
 
     def __init__(self) -> None:
         self.committed: list[dict[Any, int]] = []
+        self.asked = 0
         self.error: Exception | None = None
         self.hang = False
         self.fetched_at: dict[TopicPartition, float] = {}
@@ -62,6 +63,7 @@ class FakeKafka:
         self.stopped = True
 
     async def commit(self, offsets: dict[Any, int]) -> None:
+        self.asked += 1
         if self.error:
             raise self.error
         if self.hang:
@@ -185,6 +187,19 @@ async def test_offsets_that_cannot_be_published_are_no_failure_and_no_wait(consu
     kafka.error, kafka.hang = error, error is None
     await asyncio.wait_for(consumer.publish_offsets({CLICKS: 7}), 5)
     assert kafka.committed == []
+
+
+async def test_while_the_coordinator_is_away_only_one_commit_waits_for_it(consumer, kafka):
+    """aiokafka goes on with each that was given up; all failed, loudly, when it came back."""
+    kafka.hang = True
+    for _ in range(3):
+        await consumer.publish_offsets({CLICKS: 7})
+    assert kafka.asked == 1
+    kafka.hang = False
+    consumer._publishing.cancel()
+    await asyncio.sleep(0)
+    await consumer.publish_offsets({CLICKS: 8})
+    assert kafka.committed == [{CLICKS: 8}]
 
 
 async def test_reading_is_answered_or_given_up(consumer, kafka):
