@@ -212,7 +212,7 @@ async def test_brokers_away_at_start_are_tried_again_ever_more_slowly(worker, mo
     await asyncio.sleep(0)
     await worker.beats()
     await preparing
-    assert worker.beat.asked[:7] == [0.5, 1, 2, 4, 8, 15, 15]
+    assert worker.beat.asked[:7] == [0.5, 1, 2, 4, 5, 5, 5]
     assert worker.metric("reconnects_total") == 7
     assert worker.connected()
 
