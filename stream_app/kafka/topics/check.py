@@ -157,6 +157,7 @@ def _message_bytes(spec: TopicSpec, there: Found) -> str:
 
 def _alter(spec: TopicSpec, key: str, value: str) -> str:
     return (
-        f"kafka-configs.sh --alter --entity-type topics --entity-name {spec.name} "
+        'kafka-configs.sh --bootstrap-server "$STREAM_APP_BOOTSTRAP_SERVERS" --alter '
+        f"--entity-type topics --entity-name {spec.name} "
         f"--add-config {key}={value}"
     )

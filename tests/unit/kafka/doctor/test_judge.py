@@ -50,7 +50,7 @@ def test_topics_missing_misfit_without_leader_and_short_of_replicas():
     ]
     misfit = compare(SPECS, THERE | {"tags": Found(4, 1, {"cleanup.policy": "compact"})})
     (bad_policy,) = [one for one in judge.topics(misfit, {}) if one.state is State.PROBLEM]
-    assert "kafka-configs.sh --alter" in bad_policy.text
+    assert "kafka-configs.sh --bootstrap-server" in bad_policy.text
     held = {"tags": Replicas(leaderless=(2,), below_min=(1, 2), out_of_sync=(1,))}
     told = [one for one in judge.topics(found, held) if one.text.startswith("tags")]
     assert states(told) == ["problem", "problem", "warning"]
