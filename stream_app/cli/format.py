@@ -7,7 +7,8 @@ from typing import Final
 
 from rich.text import Text
 
-from stream_app.domain.changes import Because, Operand, TagChange, TagValue
+from stream_app.domain.because import Because, Operand
+from stream_app.domain.changes import TagChange, TagValue
 from stream_app.domain.clock import to_rfc3339
 
 SIGNS: Final = {"added": "+", "removed": "−", "updated": "~"}
@@ -107,7 +108,8 @@ def _compared(because: Because) -> str:
         return f"{because.feature} = {value}"
     if _too_close(because.value, because.threshold):
         value, threshold = _apart(because.value, because.threshold)
-    return f"{because.feature} {value} {_OPS.get(because.op, because.op)} {threshold}"
+    of = f" ({because.threshold_of})" if because.threshold_of is not None else ""
+    return f"{because.feature} {value} {_OPS.get(because.op, because.op)} {threshold}{of}"
 
 
 def operand(value: Operand) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from stream_app.domain.because import Because
 from stream_app.domain.clock import from_rfc3339, to_rfc3339
 
 Action = Literal["added", "removed", "updated"]
@@ -31,7 +32,6 @@ TagClass = Literal[
 ]
 #: True for a boolean tag, a text for one of named values, texts for a list; None: no such tag.
 TagValue = bool | str | list[str] | None
-Operand = float | str | Sequence[float | str] | None
 
 
 class Source(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -44,23 +44,6 @@ class Source(Struct, frozen=True, gc=False, omit_defaults=True):
     name: str
     revision: str
     label: str | None = None
-
-
-class Because(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A comparison that decided: a feature's value against a threshold; missing values are None.
-
-    Of models: `family` is what the feature is told as, together with others; `contribution` is what
-    that adds to the logit of the probability beyond the population's mean; `reference` is the
-    feature's value that is typical of the population. JSON has none of them where None.
-    """
-
-    feature: str
-    value: Operand
-    op: str
-    threshold: Operand
-    contribution: float | None = None
-    reference: float | None = None
-    family: str | None = None
 
 
 class Cause(Struct, frozen=True, gc=False):
@@ -91,7 +74,7 @@ class TagChange(Struct, frozen=True, gc=False):
     emitted_at: int
     valid_until: int | None
     source: Source
-    because: list[Because]
+    because: Sequence[Because]
     cause: Cause | None
 
 

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Because, TagStatus, TagValue
+from stream_app.domain.changes import TagStatus, TagValue
 from stream_app.domain.clock import to_rfc3339
 from stream_app.domain.expression import Expression, Frame
 from stream_app.engine.explanation import (
@@ -167,7 +167,7 @@ class _User:
             tag=name,
             model=_in_use(model, self._models.paused.get(name)) if model else None,
             eligible=eligible,
-            because_not=[Because(c.feature, c.value, c.op, c.threshold) for c in told],
+            because_not=list(told),
             now=_held(now) if now else None,
             would_be=values.get(int(wanted.codes[0])) if wanted else None,
         )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from stream_app.domain.changes import Because, TagValue
+from stream_app.domain.because import Because
+from stream_app.domain.changes import TagValue
 from stream_app.engine.reading import Plain
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from stream_app.domain.batch import TOPICS, EventBatch
 from stream_app.domain.changes import (
-    Because,
     Cause,
     Source,
     SourceKind,
@@ -21,7 +20,6 @@ from stream_app.domain.changes import (
     encode,
     encode_state,
 )
-from stream_app.domain.expression import Comparison
 from stream_app.engine.profiles import Profiles
 from stream_app.tagging import Decision
 
@@ -142,7 +140,7 @@ class _Chain:
             emitted_at=self._emitted_at,
             valid_until=decision.valid_until,
             source=_source(decision.source_kind, decision.tag, decision.revision, decision.label),
-            because=[_because(reason) for reason in decision.because],
+            because=decision.because,
             cause=self._causes(i),
         )
 
@@ -150,12 +148,6 @@ class _Chain:
         """Write the new versions back; return the changed rows, ascending."""
         rows["version"] = self._version
         return list(self._changed)
-
-
-def _because(reason: Comparison | Because) -> Because:
-    if isinstance(reason, Because):
-        return reason
-    return Because(reason.feature, reason.value, reason.op, reason.threshold)
 
 
 @lru_cache(maxsize=1_024)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Because
+from stream_app.domain.because import Because
 from stream_app.learning.logs import Logs
 from stream_app.learning.scale import LIMIT, scaled
 from stream_app.learning.scorers import Centroids

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Because
+from stream_app.domain.because import Because
 from stream_app.learning.scorers import Logistic
 from stream_app.learning.telling import TOP, members, rounded, told
 from stream_app.learning.transform import Design, Floats, columns_of, expand

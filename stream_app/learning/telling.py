@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Because
+from stream_app.domain.because import Because
 from stream_app.learning.transform import Floats
 
 #: Families named for a change.

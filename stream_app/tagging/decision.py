@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.changes import Action, Because, SourceKind, TagClass, TagValue
-from stream_app.domain.expression import Comparison
+from stream_app.domain.because import Because
+from stream_app.domain.changes import Action, SourceKind, TagClass, TagValue
 from stream_app.tagging.codes import valid_until
 from stream_app.tagging.declarations import TagDeclaration
 
@@ -20,7 +20,7 @@ NEVER: Final = 2**63 - 1
 #: Rules are certain of what they say; only models are not.
 CERTAIN: Final = 1.0
 #: What speaks for a change: comparisons of rules, or with what they add to a model's score.
-Reasons = Sequence[Comparison | Because]
+Reasons = Sequence[Because]
 _HOUR_MS: Final = 3_600_000
 
 
@@ -82,6 +82,6 @@ def decision(
     )  # fmt: skip
 
 
-def aged(age: int, expires: int) -> list[Comparison]:
+def aged(age: int, expires: int) -> list[Because]:
     """Why a tag expires: it was set `age` ms ago and lasts for `expires`."""
-    return [Comparison("hours_since_set", ">=", age / _HOUR_MS, expires / _HOUR_MS)]
+    return [Because("hours_since_set", age / _HOUR_MS, ">=", expires / _HOUR_MS)]

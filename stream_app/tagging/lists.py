@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.expression import Comparison
+from stream_app.domain.because import Because
 from stream_app.tagging.codes import ABSENT, EXPIRED, LIST_CAPACITY
 from stream_app.tagging.decision import Decision, decision
 from stream_app.tagging.declarations import Listed, TagDeclaration
@@ -75,7 +75,7 @@ class ListRule:
 
     def _because(
         self, shares: dict[int, float], old: list[int], new: list[int], texts: Sequence[str]
-    ) -> list[Comparison]:
+    ) -> list[Because]:
         """A comparison of shares for each entry that came or went."""
         least = self.form.min_share
         came = [(code, ">=", least) for code in new if code not in old]
@@ -87,7 +87,7 @@ class ListRule:
             if code not in new
         ]
         return [
-            Comparison(f"{self.form.feature}[{texts[code]}]", op, shares.get(code, 0.0), threshold)
+            Because(f"{self.form.feature}[{texts[code]}]", shares.get(code, 0.0), op, threshold)
             for code, op, threshold in came + gone
         ]
 

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.domain.because import Because
 from stream_app.domain.changes import TagValue
-from stream_app.domain.expression import Comparison, Expression, Frame
+from stream_app.domain.expression import Expression, Frame
 from stream_app.tagging.codes import ABSENT, EXPIRED, TRUE, value_code
 from stream_app.tagging.declarations import Flag, TagDeclaration, Valued
 
@@ -47,7 +48,7 @@ class Rule(ABC):
         return self.values.get(code)
 
     @abstractmethod
-    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
+    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Because]:
         """The comparisons that moved a row from one state to another."""
 
 
@@ -61,7 +62,7 @@ class FlagRule(Rule):
     def value(self, code: int) -> TagValue:
         return None if code in (ABSENT, EXPIRED) else True
 
-    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
+    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Because]:
         if new != ABSENT or self.until is None:
             return self.when.explain(frame, row, new != ABSENT)
         if self.until.true(frame)[row]:
@@ -77,8 +78,8 @@ class ValuedRule(Rule):
         cases = [(value_code(name), case) for name, case in form.cases]
         super().__init__(tag, {TRUE: True, **names}, cases)
 
-    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Comparison]:
-        found: list[Comparison] = []
+    def because(self, frame: Frame, row: int, old: int, new: int) -> list[Because]:
+        found: list[Because] = []
         for code, case in self.cases:
             if code == new:
                 found += [c for c in case.explain(frame, row, True) if c not in found]

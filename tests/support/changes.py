@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stream_app.domain.changes import Because, Cause, Source, TagChange
+from stream_app.domain.because import Because
+from stream_app.domain.changes import Cause, Source, TagChange
 from stream_app.domain.clock import from_rfc3339
 
 AT = from_rfc3339("2017-10-03T18:22:10.500Z")

@@ -20,7 +20,8 @@ from support.broker import Message, environment, produce, read_to_end
 
 from stream_app.data.checks import Checker
 from stream_app.data.lines import read_chunks
-from stream_app.domain.changes import Because, Source, TagChange, encode
+from stream_app.domain.because import Because
+from stream_app.domain.changes import Source, TagChange, encode
 from stream_app.domain.clock import from_rfc3339
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.kafka.pace import Pace

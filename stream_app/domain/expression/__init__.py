@@ -5,14 +5,12 @@
 
 from stream_app.domain.expression.circuit import Answer, Circuit
 from stream_app.domain.expression.columns import Environment, Frame, Text, TextColumn
-from stream_app.domain.expression.conditions import Comparison
 from stream_app.domain.expression.expression import Expression, Truth, parse
 from stream_app.domain.expression.operands import ExpressionError, Number
 
 __all__ = [
     "Answer",
     "Circuit",
-    "Comparison",
     "Environment",
     "Expression",
     "ExpressionError",

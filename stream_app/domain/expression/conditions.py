@@ -10,26 +10,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import reduce
 
-import msgspec
 import numpy as np
 
+from stream_app.domain.because import Because
 from stream_app.domain.expression.columns import Bools, Frame
-
-Threshold = float | str | list[float] | list[str] | None
-
-
-class Comparison(msgspec.Struct, frozen=True, gc=False):
-    """One comparison as it came out: `feature op threshold` is a true statement about `value`.
-
-    `op` is `> >= < <= == != in`, `not in`, `has` or `missing`; `value` is None when missing.
-    `threshold_of` is what the threshold was worked out from where quantiles of all users are in it.
-    """
-
-    feature: str
-    op: str
-    value: float | str | None
-    threshold: Threshold
-    threshold_of: str | None = None
 
 
 class Condition(ABC):
@@ -54,7 +38,7 @@ class Condition(ABC):
 
     @abstractmethod
     def explain(
-        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Comparison]
+        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Because]
     ) -> None:
         """Add the comparisons for which `side(frame, truth)[row] == held`."""
 
@@ -65,14 +49,14 @@ class Leaf(Condition):
     __slots__ = ()
 
     def explain(
-        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Comparison]
+        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Because]
     ) -> None:
         comparison = self.compare(frame, row, truth == held)
         if comparison not in found:
             found.append(comparison)
 
     @abstractmethod
-    def compare(self, frame: Frame, row: int, held: bool) -> Comparison:
+    def compare(self, frame: Frame, row: int, held: bool) -> Because:
         """The comparison of one row, negated when it did not hold."""
 
 
@@ -90,7 +74,7 @@ class Junction(Condition):
         return result
 
     def explain(
-        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Comparison]
+        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Because]
     ) -> None:
         # All of a true `and` are true, all of a false `or` false; else it was some of them.
         all_of_them = self.every == (truth == held)
@@ -110,7 +94,7 @@ class Not(Condition):
         return self.child.side(frame, not truth)
 
     def explain(
-        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Comparison]
+        self, frame: Frame, row: int, truth: bool, held: bool, found: list[Because]
     ) -> None:
         self.child.explain(frame, row, not truth, held, found)
 

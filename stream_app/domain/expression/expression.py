@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from stream_app.domain.because import Because
 from stream_app.domain.expression.columns import Bools, Environment, Frame
-from stream_app.domain.expression.conditions import Comparison, Condition, Junction, Leaf, Not
+from stream_app.domain.expression.conditions import Condition, Junction, Leaf, Not
 from stream_app.domain.expression.leaves import Compare, Has, Member, TextEqual, TextMember
 from stream_app.domain.expression.operands import ExpressionError, Number, constant
 from stream_app.domain.expression.parse import parse_condition
@@ -48,9 +49,9 @@ class Expression:
         """Where it is true; cheaper than `evaluate`."""
         return self.root.side(Frame.of(environment), True)
 
-    def explain(self, environment: Environment | Frame, row: int, truth: bool) -> list[Comparison]:
+    def explain(self, environment: Environment | Frame, row: int, truth: bool) -> list[Because]:
         """Comparisons that made `row` true (`truth`), or not true, in the order of the source."""
-        found: list[Comparison] = []
+        found: list[Because] = []
         self.root.explain(Frame.of(environment), row, True, truth, found)
         return found
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from stream_app.domain.because import Because
 from stream_app.domain.expression.columns import Bools, Frame, same_text
-from stream_app.domain.expression.conditions import Comparison, Leaf
+from stream_app.domain.expression.conditions import Leaf
 from stream_app.domain.expression.operands import Number, TextOperand
 
 
@@ -54,15 +55,15 @@ class Compare(Leaf):
         result: Bools = holds(self.left.values(frame), self.right.values(frame))
         return result
 
-    def compare(self, frame: Frame, row: int, held: bool) -> Comparison:
+    def compare(self, frame: Frame, row: int, held: bool) -> Because:
         value, threshold = self.left.at(frame, row), self.right.at(frame, row)
         if value is None:
-            return Comparison(self.left.source, "missing", None, None)
+            return Because(self.left.source, None, "missing", None)
         if threshold is None:
-            return Comparison(self.right.source, "missing", None, None)
+            return Because(self.right.source, None, "missing", None)
         op = self.op if held else NEGATED[self.op]
         of = self.right.source if self.right.quantiles else None
-        return Comparison(self.left.source, op, value, threshold, of)
+        return Because(self.left.source, value, op, threshold, threshold_of=of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,12 @@ class Member(Leaf):
         inside: Bools = reduce(np.logical_or, [values == c for c in self.constants])
         return inside if truth == (self.op == "in") else ~(inside | np.isnan(values))
 
-    def compare(self, frame: Frame, row: int, held: bool) -> Comparison:
+    def compare(self, frame: Frame, row: int, held: bool) -> Because:
         value = self.operand.at(frame, row)
         if value is None:
-            return Comparison(self.operand.source, "missing", None, None)
+            return Because(self.operand.source, None, "missing", None)
         op = self.op if held else NEGATED[self.op]
-        return Comparison(self.operand.source, op, value, list(self.constants))
+        return Because(self.operand.source, value, op, list(self.constants))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +109,13 @@ class TextMember(Leaf):
             return inside
         return ~inside if default is not None else ~(inside | missing)
 
-    def compare(self, frame: Frame, row: int, held: bool) -> Comparison:
+    def compare(self, frame: Frame, row: int, held: bool) -> Because:
         value = self.operand.at(frame, row)
         if value is None:
-            return Comparison(self.operand.source, "missing", None, None)
+            return Because(self.operand.source, None, "missing", None)
         op = self.op if held else NEGATED[self.op]
         threshold = self.texts[0] if op in {"==", "!="} else list(self.texts)
-        return Comparison(self.operand.source, op, value, threshold)
+        return Because(self.operand.source, value, op, threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +135,13 @@ class TextEqual(Leaf):
         both: Bools = (left.codes >= 0) & (right.codes >= 0)
         return both & ~equal
 
-    def compare(self, frame: Frame, row: int, held: bool) -> Comparison:
+    def compare(self, frame: Frame, row: int, held: bool) -> Because:
         value, threshold = self.left.at(frame, row), self.right.at(frame, row)
         if value is None:
-            return Comparison(self.left.source, "missing", None, None)
+            return Because(self.left.source, None, "missing", None)
         if threshold is None:
-            return Comparison(self.right.source, "missing", None, None)
-        return Comparison(self.left.source, self.op if held else NEGATED[self.op], value, threshold)
+            return Because(self.right.source, None, "missing", None)
+        return Because(self.left.source, value, self.op if held else NEGATED[self.op], threshold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,6 @@ class Has(Leaf):
             present = ~np.isnan(self.operand.values(frame))
         return present if truth else ~present
 
-    def compare(self, frame: Frame, row: int, held: bool) -> Comparison:
+    def compare(self, frame: Frame, row: int, held: bool) -> Because:
         value = self.operand.at(frame, row)
-        return Comparison(self.operand.source, "has" if held else "missing", value, None)
+        return Because(self.operand.source, value, "has" if held else "missing", None)

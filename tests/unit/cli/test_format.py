@@ -6,7 +6,8 @@ import pytest
 from rich.text import Text
 
 from stream_app.cli.format import change_line, operand, reason
-from stream_app.domain.changes import Because, Cause, Source, TagChange
+from stream_app.domain.because import Because
+from stream_app.domain.changes import Cause, Source, TagChange
 from stream_app.domain.clock import from_rfc3339
 
 AT = from_rfc3339("2017-10-03T18:22:10.500Z")
@@ -69,6 +70,10 @@ def test_colour_shows_what_happened(action, colour):
 @pytest.mark.parametrize(
     ("because", "expected"),
     [
+        (
+            Because("spend_30d", 231.5, ">=", 120.0, threshold_of="q90.spend_30d"),
+            "spend_30d 231.50 ≥ 120 (q90.spend_30d)",
+        ),
         (Because("orders_30d", 3.0, ">=", 2.0), "orders_30d 3 ≥ 2"),
         (Because("orders_24h", 1, "!=", 0), "orders_24h 1 ≠ 0"),
         (Because("spend_30d", 1234.5, "<=", 10_000), "spend_30d 1,234.50 ≤ 10,000"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stream_app.cli.tail import Wanted
-from stream_app.domain.changes import Because, Source, TagChange, encode
+from stream_app.domain.because import Because
+from stream_app.domain.changes import Source, TagChange, encode
 
 CHANGE = TagChange(
     change_id="h1:0:1", user_id="h1", tag="loyal", cls="lifecycle", action="added", value=True,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.schemas import schema, validator
 
+from stream_app.domain.because import Because
 from stream_app.domain.changes import (
-    Because,
     Cause,
     Source,
     TagChange,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.tag_table import HOUR, KINDS, START, TEXTS, numbers
 
-from stream_app.domain.expression import Comparison, parse
+from stream_app.domain.because import Because
+from stream_app.domain.expression import parse
 from stream_app.domain.layout import Layout, convert
 from stream_app.domain.source import loads
 from stream_app.tagging import (
@@ -68,7 +69,7 @@ class Script:
 
         def reasons(rows: Any, old: Any, new: Any) -> list:
             return [
-                [Comparison(str(r), "==", float(o), float(n))]
+                [Because(str(r), float(o), "==", float(n))]
                 for r, o, n in zip(rows, old, new, strict=True)
             ]
 

@@ -7,7 +7,7 @@ from collections import Counter
 from support.changes import change
 
 from stream_app.cli._demo.tally import ClassCount, Tally, most_active
-from stream_app.domain.changes import Because
+from stream_app.domain.because import Because
 
 
 def followed(*changes):

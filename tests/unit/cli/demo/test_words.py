@@ -11,7 +11,8 @@ from support.changes import AT, change
 from stream_app.cli._demo.screen import Screen
 from stream_app.cli._demo.tally import Tally
 from stream_app.cli._demo.words import change_row, class_table, day, user_rows
-from stream_app.domain.changes import Because, Source
+from stream_app.domain.because import Because
+from stream_app.domain.changes import Source
 
 LONG = [Because(f"feature_number_{n}", 1.0, ">", 0.0) for n in range(4)]
 

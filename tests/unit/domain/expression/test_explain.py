@@ -6,7 +6,8 @@ from support import rule_cases
 from support.reference_rules import truth
 from support.rule_cases import Row
 
-from stream_app.domain.expression import Comparison, parse
+from stream_app.domain.because import Because
+from stream_app.domain.expression import parse
 
 ROW: Row = {"a": 5.0, "b": 0.0, "hours": None, "device": "mobile", "usual": None}
 
@@ -56,7 +57,7 @@ def test_why_a_condition_is_not_true(source: str, expected: list[str]) -> None:
     assert explain(source, False) == expected
 
 
-def holds(comparison: Comparison) -> bool:
+def holds(comparison: Because) -> bool:
     value, threshold = comparison.value, comparison.threshold
     if comparison.op in {"has", "missing"}:
         return (value is None) == (comparison.op == "missing")
