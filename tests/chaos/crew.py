@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -56,9 +57,16 @@ class Member:
             while (await asyncio.to_thread(self.process.get, "/readyz"))[0] != 200:
                 await asyncio.sleep(_LOOK_S)
 
-    def restored(self) -> set[int]:
-        """Partitions that this process has restored since it was started."""
-        return {int(n) for n in re.findall(r"Partition (\d+): .* restored", self.process.text())}
+    def restored(self) -> Counter[int]:
+        """How often this process has restored each partition since it was started."""
+        return Counter(map(int, re.findall(r"Partition (\d+): .* restored", self.process.text())))
+
+    def owned(self) -> list[set[int]]:
+        """The partitions that it was given, generation by generation."""
+        found = re.findall(
+            r"Generation \d+: partitions (?:\[([\d, ]+)\]|none)", self.process.text()
+        )
+        return [{int(n) for n in given.split(",")} if given else set() for given in found]
 
 
 class Crew:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from support.broker import environment
 from support.skew import Skew
 from support.traffic import CATALOGUE, Traffic
+from support.worker import Worker
 
 from chaos import checker
 from chaos.crew import TRAINER, TRY_AGAIN, WORKER, Crew, Member
@@ -88,7 +89,7 @@ class Stage:
         self.progress = progress
         self.crew = Crew()
         self.struck: list[Struck] = []
-        #: By zombie: how it ended, None where nobody had taken its place.
+        #: Of each zombie: how it ended; None where nobody had taken its place.
         self.zombies: list[int | None] = []
         self._env = env
         self._ground = ground
@@ -203,32 +204,38 @@ async def _replaced(members: Sequence[Member], seconds: float, *, kill: bool) ->
 async def zombie(member: Member, workers: Sequence[Member], seconds: float) -> int | None:
     """Freeze a worker beyond its session; return how it ended once it woke up.
 
-    None where it had nothing that another could take meanwhile.
+    None where nobody had taken its place; 0 where the group, asked first, gave it others.
     """
     await asyncio.gather(*(worker.ready() for worker in workers))
-    process = member.process
-    owned = member.restored()
+    process, generations = member.process, member.owned()
     others = [other for other in workers if other is not member]
-    before = {other: other.process for other in others}
-    had = {other: other.restored() for other in others}
+    had = {other: (other.process, other.restored()) for other in others}
     process.freeze()
     try:
         await asyncio.sleep(seconds)
     finally:
         process.thaw()
-    taken = {
-        number
-        for other in others
-        for number in other.restored() - (had[other] if other.process is before[other] else set())
-    }
-    if not owned & taken:
+    lost = generations[-1] & _restored_since(had)
+    if not lost:
         return None
     async with asyncio.timeout(FENCED_S):
         while process.alive:
+            since = member.owned()[len(generations) :]
+            if since and not since[-1] & lost:
+                return 0
             await asyncio.sleep(0.05)
     code = process.exit_code()
     assert code == TRY_AGAIN, f"a zombie ended with {code}:\n{process.tail()}"
     return code
+
+
+def _restored_since(had: Mapping[Member, tuple[Worker, Counter[int]]]) -> set[int]:
+    """Partitions that these have restored since they had restored as many as is said of them."""
+    found: set[int] = set()
+    for member, (process, restored) in had.items():
+        known = restored if member.process is process else Counter[int]()
+        found |= (member.restored() - known).keys()
+    return found
 
 
 @asynccontextmanager
