@@ -14,13 +14,14 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaConnectionError,
     NodeNotReadyError,
+    RequestTimedOutError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     for_code,
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream_app.kafka.refused import why_refused
+from stream_app.kafka.refused import Away, why_refused
 from stream_app.kafka.rights import ADVICE
 from stream_app.kafka.topics.check import Finding, Found, TopicsError, compare
 from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
@@ -68,7 +69,7 @@ async def _admin(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdm
     try:
         await admin.start()
         yield admin
-    except (KafkaConnectionError, NodeNotReadyError) as error:
+    except (KafkaConnectionError, NodeNotReadyError, RequestTimedOutError) as error:
         raise await why_refused(client_options, error) from error
     finally:
         await admin.close()
@@ -172,13 +173,10 @@ async def _await_leaders(
                 led = _led(await admin.describe_topics())
             return await _look_up(admin, specs)
     except TimeoutError:
-        raise TopicsError(
-            [
-                f"{name}: no broker leads all its partitions within {CREATE_SECONDS:.0f} s: look "
-                "at the brokers"
-                for name in sorted(names - led)
-            ]
-            or [f"the topics were not told within {CREATE_SECONDS:.0f} s: look at the brokers"]
+        # Not the topics' fault: who waits for Kafka tries again.
+        raise Away(
+            f"after {CREATE_SECONDS:.0f} s no broker leads all partitions of "
+            f"{', '.join(sorted(names - led)) or 'what was created'}: look at the brokers"
         ) from None
 
 
