@@ -30,18 +30,26 @@ PARTS = ("check", "kill", "rate")
 @click.option("--parts", default=",".join(PARTS), show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--quick", is_flag=True, help="Small sizes: does it run? The figures mean nothing.")
+@click.option("--share", type=click.FloatRange(0.01), default=1.0, show_default=True)
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Keep logs here.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), default=report.RESULTS)
 def main(
-    only: str | None, parts: str, rounds: int, quick: bool, keep: Path | None, output: Path
+    only: str | None,
+    parts: str,
+    rounds: int,
+    quick: bool,
+    share: float,
+    keep: Path | None,
+    output: Path,
 ) -> None:
     """Measure stream_app and its peers on the same job.
 
+    --share makes users and backlogs of the rates smaller or larger.
     What is measured replaces what --output has of it; all else there stays.
     """
     chosen = only.split(",") if only else [c.name for c in CONTENDERS]
     contenders = [c for c in CONTENDERS if c.name in chosen]
-    sizes = trials.QUICK if quick else trials.Sizes()
+    sizes = trials.QUICK if quick else trials.Sizes().scaled(share)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     found: dict[str, Any] = orjson.loads(output.read_bytes()) if output.exists() else {}
     date = datetime.now(UTC).isoformat(timespec="seconds")
@@ -89,9 +97,7 @@ class _Bench:
             self._entry(contender)[part] = self._tried(
                 contender,
                 part,
-                lambda c=contender: asyncio.run(
-                    trial(c, self._servers, self._folder, self._sizes)
-                ).record(),
+                lambda c=contender: asyncio.run(trial(c, self._servers, self._folder, self._sizes)),
             )
             self._write()
 

@@ -51,6 +51,8 @@ class Seen:
     changes: dict[str, dict[int, dict[str, Any]]] = field(default_factory=lambda: defaultdict(dict))
     repeated: int = 0
     contradicting: int = 0
+    _arrived: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    _again: set[str] = field(default_factory=set)
 
     def take(self, values: Iterable[bytes]) -> None:
         """Take published values in the order of their topic."""
@@ -67,15 +69,17 @@ class Seen:
                 self.repeated += 1
                 same = all(known[key] == change[key] for key in ("tag", "value", "previous"))
                 self.contradicting += not same
+                self._again.add(user)
+            self._arrived[user].append(change)
             self.changes[user][change["version"]] = change
 
     def tags(self) -> Profiles:
-        """The tags that changes lead to, applied by version."""
+        """The tags that changes lead to: by version, or as they came where versions came again."""
         found: Profiles = {}
         for user, changes in self.changes.items():
+            ordered = [changes[version] for version in sorted(changes)]
             held: dict[str, Any] = {}
-            for version in sorted(changes):
-                change = changes[version]
+            for change in self._arrived[user] if user in self._again else ordered:
                 if change["value"] is None:
                     held.pop(change["tag"], None)
                 else:

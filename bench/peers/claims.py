@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 _FAUST: Final = "https://github.com/faust-streaming/faust/blob/master/docs"
-_QUIX: Final = "https://quix.io/docs/quix-streams"
-_BYTEWAX: Final = "https://docs.bytewax.io/stable/guide/concepts"
-_FLINK: Final = "https://nightlies.apache.org/flink/flink-docs-stable/docs"
+_QUIX: Final = "https://github.com/quixio/quix-streams/blob/main/docs"
+_BYTEWAX: Final = "https://github.com/bytewax/bytewax/blob/main"
+_FLINK: Final = "https://github.com/apache/flink/blob/master/docs/content/docs"
+_CONNECTOR: Final = (
+    "https://github.com/apache/flink-connector-kafka/blob/main/"
+    "docs/content/docs/connectors/datastream/kafka.md"
+)
 
 ROWS: Final = (
     "durable state",
@@ -40,26 +44,25 @@ CLAIMS: Final[dict[str, tuple[str, ...]]] = {
         "no: a restart",
     ),
     "quix": (
-        f"[yes, RocksDB and changelog topic]({_QUIX}/advanced/stateful-processing.html)",
-        f"[yes, in transactions]({_QUIX}/configuration.html#processing-guarantees)",
-        f"[yes, as set here]({_QUIX}/configuration.html#processing-guarantees)",
+        f"[yes, RocksDB and changelog topic]({_QUIX}/advanced/stateful-processing.md)",
+        f"[yes, in transactions]({_QUIX}/configuration.md#processing-guarantees)",
+        f"[yes, as set here]({_QUIX}/configuration.md#processing-guarantees)",
         "no: the job's own code",
         "no: a restart",
     ),
     "bytewax": (
-        f"[yes, snapshots in SQLite on the worker's disk]({_BYTEWAX}/recovery.html)",
-        f"[yes]({_BYTEWAX}/kafka.html)",
-        "[no: its Kafka sink is at least once](https://github.com/bytewax/bytewax/blob/main/"
-        "pysrc/bytewax/connectors/kafka/__init__.py)",
+        f"[yes, snapshots on the worker's disk]({_BYTEWAX}/docs/guide/concepts/recovery.md)",
+        f"[yes]({_BYTEWAX}/docs/guide/concepts/kafka.md)",
+        f"[no: the sink is at least once]({_BYTEWAX}/pysrc/bytewax/connectors/kafka/__init__.py)",
         "no: the job's own code",
         "no: a restart",
     ),
     "flink": (
-        f"[yes, checkpoints in a file system]({_FLINK}/ops/state/checkpoints/)",
-        f"[yes, in transactions]({_FLINK}/connectors/datastream/kafka/#fault-tolerance)",
-        f"[yes, as set here]({_FLINK}/connectors/datastream/guarantees/)",
+        f"[yes, checkpoints in a file system]({_FLINK}/ops/state/checkpoints.md)",
+        f"[yes, in transactions]({_CONNECTOR}#fault-tolerance)",
+        f"[yes, as set here]({_FLINK}/connectors/datastream/guarantees.md)",
         "no: the job's own code",
         f"[by the job's own code, as broadcast state]({_FLINK}/dev/datastream/fault-tolerance/"
-        "broadcast_state/)",
+        "broadcast_state.md)",
     ),
 }

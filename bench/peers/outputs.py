@@ -73,6 +73,10 @@ class Outputs:
             await asyncio.sleep(0.02)
         return max(self._marks[mark] for mark in marks)
 
+    def has(self, marks: Collection[str]) -> bool:
+        """Have all marks come out?"""
+        return all(mark in self._marks for mark in marks)
+
     async def grow(self, count: int, seconds: float, check: Callable[[], None]) -> None:
         """Wait until at least `count` values have come out."""
         deadline = time.monotonic() + seconds

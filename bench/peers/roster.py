@@ -27,7 +27,7 @@ class Contender:
     """`module` runs in `environment`; `command` gives the arguments after the interpreter.
 
     `prepare` are arguments of commands to run once in an empty folder, before the first start.
-    `events` is the backlog for measuring, chosen so that it takes about twenty seconds.
+    `events` is the backlog for measuring, chosen so that it takes some ten seconds.
     """
 
     name: str
@@ -65,20 +65,20 @@ def _bytewax(plan: Plan) -> list[str]:
 CONTENDERS = (
     Contender(
         "stream_app", "stream_app", "",
-        lambda _: ["-m", "stream_app", "worker", "--no-restart"], 400_000,
+        lambda _: ["-m", "stream_app", "worker", "--no-restart"], 300_000,
     ),
-    Contender("faust", "Faust + River", "", _module("stock_faust"), 40_000),
+    Contender("faust", "Faust + River", "", _module("stock_faust"), 20_000),
     Contender(
-        "faust_eo", "Faust + River, `exactly_once`", "", _module("stock_faust"), 40_000,
+        "faust_eo", "Faust + River, `exactly_once`", "", _module("stock_faust"), 20_000,
         extra={"PEERS_GUARANTEE": "exactly_once"},
     ),
-    Contender("quix", "Quix Streams + River", "quix", _module("quix_streams"), 60_000),
+    Contender("quix", "Quix Streams + River", "quix", _module("quix_streams"), 100_000),
     Contender(
-        "bytewax", "Bytewax + River", "bytewax", _bytewax, 60_000,
+        "bytewax", "Bytewax + River", "bytewax", _bytewax, 200_000,
         prepare=lambda plan: ["-m", "bytewax.recovery", _recovery(plan), "1"],
     ),
     Contender(
-        "flink", "PyFlink + River", "flink", _module("py_flink"), 60_000,
+        "flink", "PyFlink + River", "flink", _module("py_flink"), 40_000,
         extra={"PEERS_FLINK_JARS": ";".join(jar.as_uri() for jar in JARS)},
     ),
 )  # fmt: skip

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,28 @@ from bench.peers.stage import PATIENCE_S, Stage, now, staged
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything. `share` scales the backlogs of contenders."""
+    """How much of everything. `share` scales the backlogs of contenders.
 
-    users: int = 300
-    wave: int = 1_500
-    kill_wave: int = 12_000
+    A wave with a kill in it has `kill_share` of the contender's backlog, so that it lasts.
+    """
+
+    users: int = 100
+    wave: int = 500
+    kill_share: float = 0.15
     pool: int = 20_000
     warm: int = 20_000
     share: float = 1.0
 
+    def scaled(self, share: float) -> Sizes:
+        """The same with other users, warming up and backlogs for the rates."""
+        pool, warm = int(self.pool * share), int(self.warm * share)
+        return replace(self, pool=pool, warm=warm, share=self.share * share)
 
-QUICK = Sizes(users=60, wave=200, kill_wave=3_000, pool=1_000, warm=1_000, share=0.05)
+
+QUICK = Sizes(users=60, wave=200, pool=1_000, warm=1_000, share=0.05)
 
 
-async def check(contender: Contender, servers: str, folder: Path, sizes: Sizes) -> Verdict:
+async def check(contender: Contender, servers: str, folder: Path, sizes: Sizes) -> dict[str, Any]:
     """All waves, one after the other."""
     reference = Reference()
     async with staged(contender, servers, "check", folder, audit=True) as stage:
@@ -38,13 +47,14 @@ async def check(contender: Contender, servers: str, folder: Path, sizes: Sizes) 
                 reference.take(phase.records)
                 await stage.feed(phase.records)
                 await stage.reach(phase, tree)
-            return await _judged(stage, reference)
+            return (await _judged(stage, reference)).record()
 
 
-async def kill(contender: Contender, servers: str, folder: Path, sizes: Sizes) -> Verdict:
+async def kill(contender: Contender, servers: str, folder: Path, sizes: Sizes) -> dict[str, Any]:
     """Three waves and a last tick; in the middle of the first two, kill -9 and a new start."""
-    reference = Reference()
-    phases = list(traffic.waves(sizes.users, sizes.kill_wave))[:7]
+    reference, amid = Reference(), 0
+    size = int(contender.events * sizes.kill_share)
+    phases = list(traffic.waves(sizes.users, size))[:7]
     async with staged(contender, servers, "kill", folder, audit=True) as stage:
         tree = stage.start().__enter__()
         try:
@@ -55,12 +65,14 @@ async def kill(contender: Contender, servers: str, folder: Path, sizes: Sizes) -
                 if number in (1, 3):
                     # Some changes have come out; then some events more, which are not committed.
                     await stage.outputs.grow(seen + 1, PATIENCE_S, tree.check)
-                    await asyncio.sleep(0.4)
+                    await asyncio.sleep(0.2)
                     await asyncio.to_thread(tree.kill)
+                    amid += not stage.outputs.has(phase.marks)
                     tree.__exit__()
                     tree = stage.start().__enter__()
                 await stage.reach(phase, tree)
-            return await _judged(stage, reference)
+            verdict = await _judged(stage, reference)
+            return verdict.record() | {"kills_amid_a_wave": amid}
         finally:
             tree.__exit__()
 
@@ -70,15 +82,22 @@ async def _judged(stage: Stage, reference: Reference) -> Verdict:
     return judge(reference, seen, features=await stage.features(seen))
 
 
+@cache
+def _backlog(users: int, warm: int, size: int) -> tuple[list[traffic.Phase], Reference]:
+    """The same for every round, and what the reference makes of it."""
+    phases, reference = list(traffic.backlog(users, warm, size)), Reference()
+    for phase in phases:
+        reference.take(phase.records)
+    return phases, reference
+
+
 async def rate(
     contender: Contender, servers: str, folder: Path, sizes: Sizes, number: int
 ) -> dict[str, Any]:
     """Work a backlog off that appears all at once, all users known; then compare the tags."""
-    reference = Reference()
-    size = int(contender.events * sizes.share)
-    warm, load, close = traffic.backlog(sizes.pool, sizes.warm, size)
-    for phase in (warm, load, close):
-        reference.take(phase.records)
+    (warm, load, close), reference = _backlog(
+        sizes.pool, sizes.warm, int(contender.events * sizes.share)
+    )
     async with staged(contender, servers, f"rate{number}", folder, audit=False) as stage:
         with stage.start() as tree:
             begun = now()
