@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
@@ -13,13 +13,15 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 from aiokafka.structs import TopicPartition
 
 from stream_app.kafka.embedded.errors import BrokerError
 
 _ASK_AGAIN_S: Final = 0.1
-_ANSWER_S: Final = 5.0
+_ANSWER_S: Final = 3.0
+_ROUND_S: Final = 12.0
 #: Of Kafka's errors: nothing is wrong, the broker leads already.
 _NOT_NEEDED: Final = 84
 
@@ -36,26 +38,39 @@ class Copies:
     in_sync: frozenset[int]
 
 
-async def copies(bootstrap_servers: str) -> dict[TopicPartition, Copies]:
-    """All partitions, internal topics' too, as one broker knows them; KafkaError without answer."""
-    async with _admin(bootstrap_servers) as admin:
-        return await _copies(admin)
+async def copies(bootstrap_servers: str, seconds: float = 30.0) -> dict[TopicPartition, Copies]:
+    """All partitions, internal topics' too, as the broker knows them that answers first.
+
+    Raises BrokerError after `seconds`.
+    """
+    found: dict[TopicPartition, Copies] = {}
+
+    async def reached() -> bool:
+        async with _admin(bootstrap_servers) as admin:
+            found.update(await _copies(admin))
+        return True
+
+    await _until(reached, seconds, "no broker told of its partitions")
+    return found
 
 
 async def in_sync(bootstrap_servers: str, brokers: Collection[int], seconds: float = 60.0) -> None:
-    """Return when all of `brokers` are there, and every partition is in sync on all that hold it.
+    """Return when each of `brokers` says that every partition is in sync on all that hold it.
 
-    Raises BrokerError after `seconds`.
+    One that was frozen says for a moment what was so before. Raises BrokerError after `seconds`.
     """
     wanted = set(brokers)
 
     async def reached() -> bool:
         async with _admin(bootstrap_servers) as admin:
-            cluster = await admin.describe_cluster()
-            known = {broker["node_id"] for broker in cluster["brokers"]}
-            found = await _copies(admin)
-        return wanted <= known and all(
-            part.leader >= 0 and part.in_sync == {*part.replicas} for part in found.values()
+            answers = await asyncio.gather(*(_told_by(admin, number) for number in wanted))
+        return all(
+            wanted <= {number for number, *_ in answer.brokers}
+            and all(
+                part.leader >= 0 and part.in_sync == {*part.replicas}
+                for part in _copies_in(answer).values()
+            )
+            for answer in answers
         )
 
     await _until(reached, seconds, f"not every partition is in sync on brokers {sorted(wanted)}")
@@ -117,11 +132,33 @@ def _by_topic(
 
 
 async def _copies(admin: AIOKafkaAdminClient) -> dict[TopicPartition, Copies]:
+    """What the first broker tells that answers: one that hangs must not hold it up."""
+    asked = [
+        asyncio.create_task(_told_by(admin, broker.nodeId))
+        for broker in admin._client.cluster.brokers()
+    ]
+    try:
+        for answer in asyncio.as_completed(asked):
+            with suppress(KafkaError, TimeoutError, OSError):
+                return _copies_in(await answer)
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    raise BrokerError("no broker answers")
+
+
+async def _told_by(admin: AIOKafkaAdminClient, number: int) -> Any:
+    """One broker's metadata of everything."""
+    return await admin._send_request_to_node(number, MetadataRequest(None))
+
+
+def _copies_in(answer: Any) -> dict[TopicPartition, Copies]:
     return {
         TopicPartition(topic["topic"], part["partition"]): Copies(
             part["leader"], tuple(part["replicas"]), frozenset(part["isr"])
         )
-        for topic in await admin.describe_topics()
+        for topic in answer.to_object()["topics"]
         for part in topic["partitions"]
     }
 
@@ -133,7 +170,7 @@ async def _until(reached: Callable[[], Any], seconds: float, what: str) -> None:
         async with asyncio.timeout(seconds):
             while True:
                 try:
-                    async with asyncio.timeout(_ANSWER_S):
+                    async with asyncio.timeout(_ROUND_S):
                         if await reached():
                             return
                     last = "it was not reached"
@@ -148,7 +185,10 @@ async def _until(reached: Callable[[], Any], seconds: float, what: str) -> None:
 
 @asynccontextmanager
 async def _admin(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    # A broker that hangs takes calls: after this another one is asked.
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=bootstrap_servers, request_timeout_ms=int(_ANSWER_S * 1000)
+    )
     try:
         await admin.start()
         yield admin
