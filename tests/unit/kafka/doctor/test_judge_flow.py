@@ -122,7 +122,10 @@ def test_the_largest_reasons_come_first_and_more_is_said():
 
 
 def test_a_catalogue_is_that_of_the_workers():
-    assert judge_flow.catalogue("abc", [PARTITION]).state is State.OK
+    same = judge_flow.catalogue("abc", [PARTITION])
+    assert (same.state, same.text) == (State.OK, "valid; revision abc, as workers use")
+    fresh = judge_flow.catalogue("abc", [replace(PARTITION, meta=None)])
+    assert fresh.text == "valid; revision abc; nobody was decided by it yet"
     # Users are being decided anew.
     anew = replace(PARTITION, meta=Meta({}, 1, "", 0, revision=""))
     assert judge_flow.catalogue("new", [anew]).state is State.OK
