@@ -11,6 +11,9 @@ import pytest
 from _pytest.config import create_terminal_writer
 from hypothesis import HealthCheck, settings
 
+# As where the product runs; with threads in each of several processes there would be too many.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A shared machine is slow at times; that must not fail a law.
 _CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=25, **_CALM)
