@@ -16,9 +16,10 @@ from stream_app.kafka.embedded.process import launch
 
 #: Mounts "$1" and unmounts it when it is told to end, as it is when the tests have died.
 _MOUNT: Final = """
+# First, because as soon as it is mounted who waited for that may end this.
+trap 'test -z "$!" || kill $!; umount -l "$1"; exit 0' TERM
 mount -t tmpfs -o size="$2" tmpfs "$1" || exit 1
-sleep infinity & asleep=$!
-trap 'kill $asleep; umount -l "$1"; exit 0' TERM
+sleep infinity &
 wait
 """
 _SECONDS: Final = 10.0
