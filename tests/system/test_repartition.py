@@ -85,12 +85,23 @@ async def test_killed_at_every_step_it_ends_with_the_same_state(
     assert len(at_home(rows, 3)) == len(USERS)
 
     # What comes next is counted on top, by whoever has the user now.
-    await asyncio.to_thread(run_worker, servers, large, **settings)
+    worker = await asyncio.to_thread(run_worker, servers, large, **settings)
     await send(servers, large, events(4, 1))
-    await followed(servers, large, program, features(fold(program, events(0, 5), 3, START)))
+    wanted = features(fold(program, events(0, 5), 3, START))
+    await followed(servers, large, program, wanted)
     assert not await read_to_end(servers, large.dead_letters)
     alive = await say("--to", "6", "--apply")
     assert (alive.exit_code, "1 worker(s) of group" in alive.stderr) == (2, True)
+
+    # Events of before lie where their users were then: filled anew, everything is the same.
+    assert await asyncio.to_thread(worker.terminate) == 0
+    every = ["--feature=clicks_24h", "--feature=spend_30d", "--feature=interests"]
+    filled = await asyncio.to_thread(
+        CliRunner().invoke, main, ["replay", "--from-topic", *every, "--apply"]
+    )
+    assert filled.exit_code == 0, filled.stderr
+    assert "from 1,200 events" in filled.output
+    assert features(await restored(servers, large, program)) == wanted
     metas = [r.value for r in await read_to_end(servers, large.changelog) if r.key == META]
     assert b'"partitions":3' in metas[-1]
     assert b'"was":[2]' in metas[-1]
