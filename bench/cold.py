@@ -29,7 +29,7 @@ from bench.profile_worker import _send
 from bench.seed import _fold_sample, source_records
 from stream_app.engine import Profiles, Program, load_catalogue, step
 from stream_app.engine.changelog import Meta, encode_meta
-from stream_app.engine.cold.checkpoint import Checkpoints, Owner, load
+from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, load
 from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.rocks import Memory, RocksShelf
 from stream_app.engine.cold.room import Room
@@ -76,7 +76,7 @@ def _measure(side: str, users: int, resident: int, total: int, folder: Path) -> 
     profiles = Profiles(program)
     if shelf is not None:
         profiles = ColdProfiles(program, 0, 1, shelf, Room(resident))
-        profiles.keeper = Checkpoints(profiles, _OWNER)
+        profiles.keeper = Checkpoints(profiles, _OWNER, Name("bench"))
     found = {"CPU µs a user to put in": _put(profiles, rows, users) / users * 1e6}
     profiles.time, profiles.dictionary = sample.time, sample.dictionary
     found["resident MB before events"] = _resident_mb()

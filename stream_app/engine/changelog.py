@@ -24,6 +24,8 @@ from stream_app.features import migrate
 META: Final = b"\0meta"
 LAYOUT: Final = b"\0layout:"
 STRING: Final = b"\0string:"
+#: Written once by each local store that is begun, right after a `\0meta`: see `cold.checkpoint`.
+STORE: Final = b"\0store"
 _FINGERPRINT_BYTES: Final = 8
 
 

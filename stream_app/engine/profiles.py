@@ -105,6 +105,10 @@ class Profiles:
     def committed(self, offset: int | None, meta: bytes) -> None:
         """Take note of a commit: `meta` is at `offset` of the changelog, where that is known."""
 
+    def introduction(self) -> list[tuple[bytes, bytes]]:
+        """Return the records that the next commit has to have right after its `\\0meta`."""
+        return []
+
     def leave(self, *, settled: bool) -> Iterator[int]:
         """Let go of everything; yields now and then, to let others work meanwhile.
 

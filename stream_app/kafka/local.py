@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
-from stream_app.engine.cold.checkpoint import Checkpoints, Owner, Unusable, load
+from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, Unusable, load
 from stream_app.engine.cold.profiles import ColdProfiles, Mark
 from stream_app.engine.cold.room import Room
 from stream_app.engine.cold.shelf import ShelfError
@@ -25,12 +26,13 @@ class Local:
     """One partition's store while it is restored.
 
     Where `mark` is not None, `loader` has what the store held, and the changelog is to be read on
-    from there; when it has another record at `mark`, `anew` begins with nothing.
+    from there; when it does not have the record that `name` tells of, `anew` begins with nothing.
     """
 
     def __init__(self, shelf: RocksShelf, program: Program, owner: Owner, room: Room) -> None:
         """Open what is there. Raises ShelfError."""
         self.mark: Mark | None = None
+        self.name = _new_name()
         self._shelf, self._program, self._owner, self._room = shelf, program, owner, room
         try:
             found = load(shelf, program, owner, room)
@@ -39,14 +41,14 @@ class Local:
             shelf.clear()
             self.loader = self._load(ColdProfiles(*self._who(), shelf, room), known=0)
         else:
-            self.mark = found.mark
+            self.mark, self.name = found.mark, found.name
             self.loader = self._load(found.profiles, known=len(found.profiles))
 
     def _who(self) -> tuple[Program, int, int]:
         return self._program, self._owner.number, self._owner.partitions
 
     def _load(self, profiles: ColdProfiles, known: int) -> Loader:
-        profiles.keeper = Checkpoints(profiles, self._owner, known=known)
+        profiles.keeper = Checkpoints(profiles, self._owner, self.name, known=known)
         return Loader(*self._who(), profiles)
 
     def anew(self, why: str) -> Loader:
@@ -54,9 +56,13 @@ class Local:
         log.info("Partition %d: its local store begins anew: %s", self._owner.number, why)
         self._room.leave()
         self._shelf.clear()
-        self.mark = None
+        self.mark, self.name = None, _new_name()
         self.loader = self._load(ColdProfiles(*self._who(), self._shelf, self._room), known=0)
         return self.loader
+
+
+def _new_name() -> Name:
+    return Name(secrets.token_hex(16))
 
 
 class Stores:

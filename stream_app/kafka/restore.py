@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from stream_app.engine.catalogue import Program
-from stream_app.engine.changelog import META, ChangelogError, Loader
+from stream_app.engine.changelog import META, STORE, ChangelogError, Loader
 from stream_app.engine.cold.profiles import Mark
 from stream_app.engine.versions import Unready
 from stream_app.kafka.errors import Fatal, Refusal
@@ -136,12 +136,19 @@ async def _read_on(
 ) -> Loader:
     """Read on from `mark`, or from the beginning where the changelog is not the one it is of.
 
-    One that was deleted and made anew, or is of another cluster, has another record there or none.
-    So has one whose record was compacted away: then nothing tells whose it is.
+    One that was deleted and made anew, or is of another cluster, does not have the record that the
+    store wrote there when it was begun. Nor has one where another store's superseded it, and it was
+    compacted away: then nothing tells whose it is.
     """
     first = (await consumer.beginning_offsets([changelog]))[changelog]
     end = (await consumer.end_offsets([changelog]))[changelog]
-    if first <= mark.offset < end and await _is_at(consumer, changelog, mark):
+    name, own = local.name, False
+    if name.offset is not None and first <= name.offset < mark.offset + 2 <= end:
+        wrote = await _record_at(consumer, changelog, name.offset)
+        stands = await _record_at(consumer, changelog, mark.offset)
+        # That of the last round may have been superseded and compacted away.
+        own = wrote == (STORE, name.text.encode()) and stands in (None, (META, mark.meta))
+    if own:
         await _read(consumer, changelog, local.loader, moved, mark.offset)
         log.info(
             "Partition %d: read on from offset %d of %s, where its local store stands",
@@ -149,19 +156,21 @@ async def _read_on(
             extra={"partition": changelog.partition},
         )  # fmt: skip
         return local.loader
-    loader = local.anew(f"offset {mark.offset} of {changelog.topic} is not what it stands at")
+    loader = local.anew(f"{changelog.topic} does not have what it was begun with")
     await _read(consumer, changelog, loader, moved)
     return loader
 
 
-async def _is_at(consumer: AIOKafkaConsumer, changelog: TopicPartition, mark: Mark) -> bool:
-    consumer.seek(changelog, mark.offset)
-    while await consumer.position(changelog) == mark.offset:
+async def _record_at(
+    consumer: AIOKafkaConsumer, changelog: TopicPartition, offset: int
+) -> tuple[bytes, bytes | None] | None:
+    """The record at an offset, None where it was compacted away."""
+    consumer.seek(changelog, offset)
+    while await consumer.position(changelog) == offset:
         fetched = await consumer.getmany(changelog, timeout_ms=_POLL_MS, max_records=1)
         for record in fetched.get(changelog, ()):
-            found = record.offset, record.key, record.value
-            return bool(found == (mark.offset, META, mark.meta))
-    return False
+            return (record.key, record.value) if record.offset == offset else None
+    return None
 
 
 def _take_pairs(consumer: AIOKafkaConsumer, changelog: TopicPartition) -> None:

@@ -260,7 +260,7 @@ class Rounds:
         )
         written = encode_meta(meta)
         self._meta = bytes(written[1])
-        records = [written, *encode_strings(result.strings)]
+        records = [written, *self.profiles.introduction(), *encode_strings(result.strings)]
         if fingerprint not in self._layouts:
             records.append(encode_layout(layout))
             self._layouts.add(fingerprint)

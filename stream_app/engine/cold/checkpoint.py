@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout
 from stream_app.engine.catalogue import Program
-from stream_app.engine.changelog import Meta
+from stream_app.engine.changelog import STORE, Meta
 from stream_app.engine.cold.profiles import ColdProfiles, Mark
 from stream_app.engine.cold.room import Room
 from stream_app.engine.cold.shelf import DUE_PAGE, HEADER, NAME_PAGE, Shelf
@@ -28,7 +28,7 @@ EVERY_ROWS: Final = 200_000
 #: Rows written at a time.
 _SLICE: Final = 2_000
 _PAGE: Final = 65_536
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -39,8 +39,19 @@ class Owner(msgspec.Struct, frozen=True):
     partitions: int
 
 
+class Name(msgspec.Struct, frozen=True):
+    """A text that no other store has, and the offset of `\\0store`, the record that has it too.
+
+    Nothing but another store's supersedes that record, so that it proves whose changelog it is.
+    """
+
+    text: str
+    offset: int | None = None
+
+
 class _Header(msgspec.Struct, frozen=True):
     owner: Owner
+    name: Name
     format: int
     offset: int
     meta: str
@@ -54,23 +65,35 @@ class Checkpoints:
     """Takes checkpoints of `profiles`, whose every round is told to `committed`."""
 
     def __init__(
-        self, profiles: ColdProfiles, owner: Owner, *, known: int = 0, every: int = EVERY_ROWS
+        self,
+        profiles: ColdProfiles,
+        owner: Owner,
+        name: Name,
+        *,
+        known: int = 0,
+        every: int = EVERY_ROWS,
     ) -> None:
         """Begin, where `known` users are in the store's pages already."""
         self._every = every
         self.profiles: Final = profiles
-        self._owner = owner
+        self._owner, self._name = owner, name
         self._named, self._forgotten = known, profiles.index.forgotten
         self._mark: Mark | None = None
         self._under: Mark | None = None
         self._pending: NDArray[np.intp] = np.empty(0, np.intp)
         self._since = profiles.changed if known else -(2**62)
 
+    def introduction(self) -> list[tuple[bytes, bytes]]:
+        """Return the record that the changelog does not have yet."""
+        return [] if self._name.offset is not None else [(STORE, self._name.text.encode())]
+
     def committed(self, mark: Mark | None) -> None:
         """All that was folded is committed, at `mark` (None: nobody knows where)."""
         profiles = self.profiles
         self._mark = mark
         if mark is not None:
+            if self._name.offset is None:
+                self._name = Name(self._name.text, mark.offset + 1)
             self._describe(mark)
         changed = profiles.changed - self._since
         if self._under is None and changed >= max(self._every, 2 * profiles.room.share):
@@ -114,6 +137,7 @@ class Checkpoints:
         profiles = self.profiles
         header = _Header(
             owner=self._owner,
+            name=self._name,
             format=_FORMAT,
             offset=mark.offset,
             meta=mark.meta.decode(),
@@ -146,6 +170,7 @@ class Found(NamedTuple):
 
     profiles: ColdProfiles
     mark: Mark
+    name: Name
 
 
 def load(shelf: Shelf, program: Program, owner: Owner, room: Room) -> Found:
@@ -171,7 +196,7 @@ def load(shelf: Shelf, program: Program, owner: Owner, room: Room) -> Found:
     for text in header.descriptions:
         layout = Layout.from_description(msgspec.json.decode(text))
         profiles.descriptions[b"%016x" % layout.fingerprint] = text.encode()
-    return Found(profiles, Mark(header.offset, header.meta.encode()))
+    return Found(profiles, Mark(header.offset, header.meta.encode()), header.name)
 
 
 def _header(shelf: Shelf, owner: Owner) -> _Header:

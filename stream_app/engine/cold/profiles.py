@@ -42,6 +42,7 @@ class Mark(NamedTuple):
 class Keeper(Protocol):
     """Keeps the store near the changelog; `checkpoint.Checkpoints` does."""
 
+    def introduction(self) -> list[tuple[bytes, bytes]]: ...
     def committed(self, mark: Mark | None) -> None: ...
     def finish(self) -> Iterator[int]: ...
 
@@ -298,6 +299,10 @@ class ColdProfiles(Profiles):
         """Bring the store a little nearer to this commit."""
         if self.keeper is not None:
             self.keeper.committed(None if offset is None else Mark(offset, meta))
+
+    def introduction(self) -> list[tuple[bytes, bytes]]:
+        """Return the records that the next commit has to have right after its `\\0meta`."""
+        return [] if self.keeper is None else self.keeper.introduction()
 
     def leave(self, *, settled: bool) -> Iterator[int]:
         """Bring the store to the last commit, where `settled`, and let go of it."""

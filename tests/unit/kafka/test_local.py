@@ -98,7 +98,7 @@ class Worker(Partition):
         first = self.task.rounds.next[0]
         self.task.offer(0, records([click(user, first + n) for n, user in enumerate(users)], first))
         await settle()
-        assert not self.failed
+        assert not self.failed, self.failed
 
     @property
     def cold(self) -> ColdProfiles:
@@ -127,8 +127,8 @@ async def test_a_restart_reads_only_what_its_store_does_not_have(tmp_path):
     total = len(FakeConsumer.log)
     worker = Worker(stores_in(tmp_path))
     await worker.started()
-    # Once to see that it is this changelog, then the last round: \0meta and two rows.
-    assert FakeConsumer.read == 1 + 3 < total
+    # Two to see that it is this changelog, then the last round: \0meta and two rows.
+    assert FakeConsumer.read == 2 + 3 < total
     assert list(worker.cold.known()) == ["ann", "bob", "cid", "dan"]
     plain = await restored(None)
     at = plain.profiles.time
@@ -146,6 +146,10 @@ async def test_only_so_many_stay_in_memory(tmp_path):
     assert len(worker.cold) == 20
     step(worker.cold, [[], []])
     assert worker.cold.residents.count == 3
+    await worker.fold("u1", "u2")
+    assert worker.cold.residents.count == 3 + 2
+    step(worker.cold, [[], []])
+    assert worker.cold.residents.count == 3
     await worker.task.stop()
 
 
@@ -154,7 +158,10 @@ async def test_a_store_of_another_changelog_begins_anew(tmp_path, spoil):
     await lived(tmp_path, ("ann", "bob", "cid"), ("dan", "ann"))
     log = FakeConsumer.log
     if spoil == "other":
-        FakeConsumer.log = [*log[:3], *log]
+        FakeConsumer.log = []
+        await lived(tmp_path / "other", ("eve", "fay", "gus"), ("eve", "hal"))
+        assert [key for key, _ in FakeConsumer.log[:1]] == [key for key, _ in log[:1]]
+        assert len(FakeConsumer.log) == len(log)
     elif spoil == "short":
         FakeConsumer.log = log[: len(log) - 3]
     elif spoil == "deleted":
@@ -188,11 +195,13 @@ async def test_what_was_not_committed_never_gets_into_the_store(tmp_path):
     worker = Worker(stores_in(tmp_path, rows=1))
     await worker.started()
 
+    await worker.fold("bob")
+
     async def refuse(packed: Any) -> int:
         raise Fatal("away")
 
     worker.writer.write = refuse
-    worker.task.offer(0, records([click("ann", 3), click("new", 4)], 3))
+    worker.task.offer(0, records([click("ann", 4), click("new", 5)], 4))
     await settle()
     assert [str(error) for error in worker.failed] == ["away"]
     await worker.task.stop()

@@ -17,8 +17,8 @@ from stream_app.engine import Profiles, Program, step
 from stream_app.engine.changelog import META, Loader, Meta, encode_layout, encode_meta
 from stream_app.engine.changelog import encode_strings as strings_of
 from stream_app.engine.cold import checkpoint
-from stream_app.engine.cold.checkpoint import Checkpoints, Mark, Owner, Unusable, load
-from stream_app.engine.cold.profiles import ColdProfiles
+from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, Unusable, load
+from stream_app.engine.cold.profiles import ColdProfiles, Mark
 from stream_app.engine.cold.room import Room
 
 LEARNING = """
@@ -52,6 +52,7 @@ def _small():
 
 
 OWNER = Owner("app-profiles-changelog", 0, 1)
+NAME = Name("a", 0)
 
 
 class Round(NamedTuple):
@@ -90,7 +91,7 @@ class Life:
         if self.room is None:
             return Profiles(self.program)
         cold = ColdProfiles(self.program, 0, 1, self.shelf, self.room)
-        self.checkpoints = Checkpoints(cold, OWNER, every=self.every)
+        self.checkpoints = Checkpoints(cold, OWNER, NAME, every=self.every)
         return cold
 
     def round(self, now: int, events: list[tuple[int, bool]]) -> tuple[Any, ...]:
@@ -151,7 +152,9 @@ class Life:
             first = found.mark.offset
             assert self.log[first] == (META, found.mark.meta)
             known = len(found.profiles)
-            self.checkpoints = Checkpoints(found.profiles, OWNER, known=known, every=self.every)
+            self.checkpoints = Checkpoints(
+                found.profiles, OWNER, NAME, known=known, every=self.every
+            )
             loader = Loader(self.program, 0, 1, found.profiles)
         for at in range(first, len(self.log), 7):
             loader.add(self.log[at : at + 7])
