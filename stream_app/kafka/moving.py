@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from aiokafka import TopicPartition
 
-from stream_app.engine.changelog import Meta, encode_meta, encode_strings
+from stream_app.engine.changelog import STORE, Meta, encode_meta, encode_strings
 from stream_app.engine.held import Figures, Held, layout_key, recoded, total
 from stream_app.features.dictionary import CAPACITY
 from stream_app.kafka.committed import Committed
@@ -152,10 +152,18 @@ class Mover:
         return {key: state for key, state in found.items() if state.value is not None}
 
     async def note(self, writer: Transactions) -> None:
-        """Keep what the state adds up to until all is done."""
+        """Keep what the state adds up to until all is done.
+
+        Local stores are disowned before any user leaves: a worker that comes back to one when
+        compaction has taken the deletions away finds its name gone as well, and restores anew.
+        """
+        stores = [there.number for there in self._held if STORE in there.notes]
+        outputs: Outputs = {self._rows_of(number): [_deleted(STORE)] for number in stores}
         if not self._noted:
             record = Outgoing(NOTE, msgspec.json.encode(self._sum))
-            await writer.write({self._rows_of(0): [record]}, lambda: self.say("noting", ""))
+            outputs.setdefault(self._rows_of(0), []).append(record)
+        if outputs:
+            await writer.write(outputs, lambda: self.say("noting", ""))
         self.say("noted", "what the state adds up to")
 
     async def prepare(self, writer: Transactions) -> None:

@@ -22,7 +22,7 @@ from support.settled import Event, changelog_of, fold, meta_of
 from stream_app.domain.changes import encode
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine import Profiles
-from stream_app.engine.changelog import META, Loader, Meta, encode_meta
+from stream_app.engine.changelog import META, STORE, Loader, Meta, encode_meta
 from stream_app.engine.outputs import tag_states
 from stream_app.kafka.moving import NOTE, Mover, Sum
 from stream_app.kafka.offline import OfflineError
@@ -202,6 +202,19 @@ async def test_what_it_added_up_to_is_kept_over_a_kill() -> None:
     found, now, _ = await spread(kafka, 2, 4)
     assert found.profiles.users == len(USERS)
     assert now.profiles.users == len(USERS) - 1
+
+
+async def test_local_stores_are_disowned_before_anybody_leaves() -> None:
+    kafka = kafka_of(2)
+    part = TopicPartition(CHANGELOG, 1)
+    kafka.logs[part].append(Record(*part, STORE, b"a store's name"))
+    await spread(kafka, 2, 4)
+    log = [(record.key, record.value) for record in kafka.logs[part]]
+    disowned = log.index((STORE, None))
+    left = [i for i, (key, value) in enumerate(log) if value is None and key[:1] != b"\0"]
+    assert left
+    assert disowned < min(left)
+    assert (STORE, None) not in {(r.key, r.value) for r in kafka.logs[TopicPartition(CHANGELOG, 0)]}
 
 
 async def test_what_metas_say_afterwards() -> None:
