@@ -70,7 +70,7 @@ def main(
 
 def _measure(side: str, users: int, resident: int, total: int, folder: Path) -> dict[str, float]:
     program, now = load_catalogue("retail").compile(), time.time_ns() // 1_000_000
-    sample, [*_, rows] = _fold_sample(program, min(_SAMPLE, users), now - events.HOUR_MS)
+    sample, [*_, rows] = _fold_sample(program, min(_SAMPLE, users), now)
     empty = _resident_mb()
     shelf = RocksShelf(folder, Memory()) if side == "bounded" else None
     profiles = Profiles(program)

