@@ -37,16 +37,19 @@ async def test_one_broker_after_another_dies_under_a_worker_and_nothing_is_lost(
     await ensure_topics({"bootstrap_servers": servers}, copied)
     async with stage(servers, copied, run_worker, tmp_path, 51) as on:
         worker = await on.started(**COPIES)
-        async with on.busy():
-            await on.follower.advance_each(100)
-            for number in cluster.brokers:
+        for number in cluster.brokers:
+            async with on.busy():
+                await on.follower.advance_each(50)
                 cluster.kill(number)
                 # The two that are left lead everything, and take writes.
-                await on.follower.advance_each(100)
-                await asyncio.to_thread(cluster.restart, number)
-                await cluster.in_sync()
+                await on.follower.advance_each(50)
+            # It comes back while what is left of that is folded.
+            await asyncio.to_thread(cluster.restart, number)
+            await cluster.in_sync()
+        async with on.busy():
+            await on.follower.advance_each(50)
             await moved(cluster, copied, 2)
-            await on.follower.advance_each(100)
+            await on.follower.advance_each(50)
         await on.settle()
         await asyncio.to_thread(worker.wait_ready)
         assert await asyncio.to_thread(worker.terminate) == 0
