@@ -41,3 +41,11 @@ def test_every_make_target_that_is_named_exists() -> None:
     }
     assert named
     assert named <= targets
+
+
+def test_the_site_leads_to_every_document_and_architecture_to_every_decision() -> None:
+    places = {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")}
+    nav = (ROOT / "mkdocs.yml").read_text().partition("\nnav:\n")[2]
+    assert places <= set(re.findall(r": (\S+\.md)$", nav, re.MULTILINE))
+    decisions = {place for place in places if place.startswith("adr/")}
+    assert decisions <= set(LINK.findall((ROOT / "docs/architecture.md").read_text()))

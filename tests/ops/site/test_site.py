@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -97,7 +98,16 @@ def test_versions_stand_beside_one_another(checkout: Path) -> None:
     for name in ("user.name", "user.email"):
         run(checkout, "git", "config", name, "t@example.org")
     for version in ("0.1", "0.2"):
+        with (checkout / "docs/meaning.md").open("a") as document:
+            document.write(f"\nOf version {version}.\n")
         done = run(checkout, TOOLS / "mike", "deploy", "--update-aliases", version, "latest")
         assert done.returncode == 0, done.stderr
     listed = run(checkout, "git", "ls-tree", "--name-only", "gh-pages").stdout.split()
     assert {"0.1", "0.2", "latest", "versions.json"} <= set(listed)
+    shown = json.loads(run(checkout, "git", "show", "gh-pages:versions.json").stdout)
+    assert [(one["version"], one["aliases"]) for one in shown] == [("0.2", ["latest"]), ("0.1", [])]
+    # Each as it was, and with the choice of the others.
+    for version, has in {"0.1": (True, False), "0.2": (True, True)}.items():
+        page = run(checkout, "git", "show", f"gh-pages:{version}/meaning/index.html").stdout
+        assert tuple(f"Of version {one}." in page for one in ("0.1", "0.2")) == has
+        assert '"version": {' in page
