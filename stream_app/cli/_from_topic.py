@@ -17,7 +17,7 @@ from stream_app.domain.errors import nearest
 from stream_app.engine.catalogue import Limits, load_catalogue
 
 if TYPE_CHECKING:
-    from stream_app.kafka.backfill import Filling, Kept
+    from stream_app.kafka.filling import Filling, Kept
     from stream_app.settings import Settings
 
 _DAY_MS: Final = 86_400_000

@@ -57,7 +57,8 @@ async def refuse_members(settings: Settings) -> None:
     if found.hosts:
         raise OfflineError(
             f"{len(found.hosts)} worker(s) of group {found.name} are at work on "
-            f"{', '.join(found.hosts)}: stop them first. One that was killed counts until "
+            f"{', '.join(found.hosts)}: stop them first. One that was killed, or "
+            "has a name of its own (STREAM_APP_INSTANCE_ID), counts until "
             "STREAM_APP_SESSION_TIMEOUT_S is over"
         )
 
