@@ -3,7 +3,7 @@
     CHAOS_BUG=no-fencing CHAOS_GATE=/tmp/gate python tests/chaos/planted.py worker --no-restart
 
 In the middle of its next transaction it does what the file CHAOS_GATE says (`kill`, `freeze`),
-once. As long as the file CHAOS_BRAKE is there, it folds a round in a fifth of a second. With
+once. As long as the file CHAOS_BRAKE is there, it folds a round in a second. With
 CHAOS_REREAD=1 it reads its inputs from the beginning, whatever it has folded already. The worker
 that is as it should be must bear all of these.
 """
@@ -32,7 +32,7 @@ from stream_app.kafka.writer import Packed, TransactionWriter
 
 BUG, GATE, BRAKE, REREAD = "CHAOS_BUG", "CHAOS_GATE", "CHAOS_BRAKE", "CHAOS_REREAD"
 _SIGNALS: Final = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}
-BRAKE_S: Final = 0.2
+BRAKE_S: Final = 1.0
 
 
 def middle() -> None:
