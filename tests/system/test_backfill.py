@@ -37,7 +37,7 @@ NEW = """features:
 """
 #: New ones, and one whose window is longer.
 MORE = CATALOGUE.replace("features:\n", NEW).replace("window: 30d", "window: 31d")
-STEPS = ["begun", "written:2", "writing:5", "ending"]
+STEPS = ["written:2", "writing:5", "ending"]
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ from stream_app.kafka.restore import restore
 from stream_app.kafka.topics import TopicPlan, ensure_topics, topic_specs
 from stream_app.kafka.topics.grow import grow
 
-STEPS = ["read:2", "grown", "prepared", "grown:3", "moving", "moved:2", "ending"]
+STEPS = ["grown", "grown:3", "moving", "moved:2", "ending"]
 
 
 @pytest.fixture
