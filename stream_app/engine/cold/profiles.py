@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.layout import Layout
-from stream_app.engine.cold.codec import RAW, Read, decode, encode, split
+from stream_app.engine.cold.codec import RAW, Read, decode, encode, encode_raw, split
 from stream_app.engine.cold.growing import grown
 from stream_app.engine.cold.index import Index
 from stream_app.engine.cold.residents import Residents
@@ -208,7 +208,7 @@ class ColdProfiles(Profiles):
         self._due[numbers], self._born[numbers] = 0, True
         places = self.residents.places(numbers)
         self.residents.leave(places[places >= 0])
-        raw = [encode([user], value, len(value) or 1, RAW)[0] for user, value in rows.items()]
+        raw = [encode_raw(user, row) for user, row in rows.items()]
         self.shelf.write(list(zip(row_keys(numbers), raw, strict=True)))
         return numbers
 

@@ -148,7 +148,8 @@ def _options(memory: Memory) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_block_based_table_factory(table)
-    options.set_compression_type(DBCompressionType.lz4())
+    # Values are packed already.
+    options.set_compression_type(DBCompressionType.none())
     options.set_write_buffer_manager(memory.buffers)
     options.set_write_buffer_size(_BUFFER)
     options.set_max_write_buffer_number(3)
