@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     """Output: samples of users to learn from, where the catalogue declares learning."""
     models_topic: Topic = "models"
     """Output of the trainer: the models that workers score with, compacted."""
-    route: Literal["auto", "never"] = "never"
+    route: Literal["auto", "never"] = "auto"
     """What becomes of events on another partition than their user's: taken there, or refused."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Partitions of a topic when it is created, the same for all; training and models have 1."""

@@ -22,6 +22,8 @@ _MOST_BYTES: Final = 2**28
 #: What each partition has, and what there is one partition of where something is learned.
 _MANY: Final = ("tag-state", "changelog")
 _LEARNED: Final = ("training", "models")
+#: Events on the way to their users, where events are routed.
+_ROUTED: Final = "routed"
 
 
 class ArchiveError(Exception):
@@ -169,6 +171,8 @@ def _lack(manifest: Manifest) -> str:
         return f"it should have files of {number} partitions"
     wanted = {(role, n) for role in _MANY for n in range(number)}
     there = Counter((part.role, part.number) for part in manifest.parts)
+    if any(role == _ROUTED for role, _ in there):
+        wanted |= {(_ROUTED, n) for n in range(number)}
     if any(role in _LEARNED for role, _ in there):
         wanted |= {(role, 0) for role in _LEARNED}
     if wrong := sorted((wanted ^ set(there)) | {one for one, n in there.items() if n > 1}):

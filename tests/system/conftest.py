@@ -108,6 +108,7 @@ def plan_for(app_id: str, partitions: int = 4) -> TopicPlan:
         tags=f"{app_id}-tags",
         tag_state=f"{app_id}-tag-state",
         dead_letters=f"{app_id}-dead-letters",
+        routed=f"{app_id}-routed",
     )
 
 

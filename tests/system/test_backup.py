@@ -210,7 +210,7 @@ async def test_a_damaged_backup_or_other_partitions_write_nothing(
     refused = await operator.say(five, "restore", str(kept), "--new-inputs")
     assert "the backup is of 4 partitions, the settings want 5" in refused.stderr
     missing = await operator.say(five, "topics")
-    assert missing.output.count("to be created") == 6
+    assert missing.output.count("to be created") == 7
 
     other = another(topics, "e")
     file = kept / "changelog-2.gz"

@@ -126,7 +126,7 @@ async def test_bad_records_become_dead_letters_and_good_ones_count(
     smiling = PARTITIONERS["murmur2"](SMILE.encode(), 4)
     await produce(servers, topics.clicks, [Message(SMILE.encode(), click(SMILE, 1), START)])
     worker = await asyncio.to_thread(
-        run_worker, servers, topics, catalog=catalogue, dead_letter_max=KEPT
+        run_worker, servers, topics, catalog=catalogue, dead_letter_max=KEPT, route="never"
     )
     letters = await read(servers, topics.dead_letters, len(BAD))
     assert len(letters) == len(BAD)
@@ -196,4 +196,4 @@ async def test_more_dead_letters_than_the_budget_stop_the_worker(
     assert await read_to_end(servers, topics.dead_letters) == []
     records = await read_to_end(servers, topics.changelog)
     metas = [r.value for r in records if r.key == META and r.partition == PARTITION]
-    assert json.loads(metas[-1])["next"] == {"clicks": 3, "purchases": 0}
+    assert json.loads(metas[-1])["next"] == {"clicks": 3, "purchases": 0, "routed": 0}

@@ -115,7 +115,7 @@ async def test_all_is_well_with_a_worker_that_has_caught_up(
     assert found["lag"][0]["text"] == "0 records of all inputs wait"
     assert "as workers use" in found["catalogue"][0]["text"]
     assert found["port"][0]["text"].endswith("is ready")
-    assert len(found["topics"]) == 6
+    assert len(found["topics"]) == 7
 
 
 async def test_lag_without_a_worker_dead_letters_and_another_catalogue(
@@ -157,6 +157,7 @@ async def test_lag_without_a_worker_dead_letters_and_another_catalogue(
 async def test_topics_that_are_missing_or_have_other_counts(
     kafka, plan: TopicPlan, doctor: Doctor
 ) -> None:
+    doctor.env["STREAM_APP_ROUTE"] = "never"
     code, bad = await asyncio.to_thread(doctor.bad)
     missing = [(text, remedy) for state, subject, text, remedy in bad if subject == "topics"]
     remedy = "`stream-app topics --apply` creates it"
@@ -167,6 +168,7 @@ async def test_topics_that_are_missing_or_have_other_counts(
     doctor.env["STREAM_APP_PARTITIONS"] = "5"
     code, bad = await asyncio.to_thread(doctor.bad)
     assert code == 1
+<<<<<<< HEAD
     told = [text for _, subject, text, _ in bad if subject == "topics"]
     names = (
         plan.clicks, plan.purchases, plan.changelog, plan.tags, plan.tag_state, plan.dead_letters,
@@ -175,6 +177,16 @@ async def test_topics_that_are_missing_or_have_other_counts(
     for name, text in zip(names, told, strict=True):
         assert text.startswith(f"{name}: 4 partition(s), 5 wanted; set STREAM_APP_PARTITIONS=4 to ")
         assert "`stream-app repartition --to 5`" in text
+=======
+    assert [text for _, subject, text, _ in bad if subject == "topics"] == [
+        f"{name}: 4 partition(s), 5 wanted; set STREAM_APP_PARTITIONS=4 to use the topics as they "
+        "are, or have `stream-app repartition --to 5` add partitions"
+        for name in (
+            plan.clicks, plan.purchases, plan.changelog, plan.tags, plan.tag_state,
+            plan.dead_letters,
+        )
+    ]  # fmt: skip
+>>>>>>> 1c881df (wip)
 
 
 async def test_an_input_made_anew_is_told(

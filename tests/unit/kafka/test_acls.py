@@ -34,6 +34,7 @@ def test_names_are_those_of_the_settings() -> None:
         "topic tag-state": {"Write", "DescribeConfigs"},
         "topic dead-letters": {"Write", "DescribeConfigs"},
         "topic shop-profiles-changelog": {"Read", "Write", "DescribeConfigs"},
+        "topic shop-routed": {"Read", "Write", "DescribeConfigs"},
         "topic training": {"Write", "DescribeConfigs"},
         "topic m": {"Read", "DescribeConfigs"},
         "group shop": {"Read"},

@@ -21,7 +21,7 @@ class Kafka:
 def test_on_a_cluster_nothing_of_others_is_touched():
     place = on_cluster(resolve(bootstrap_servers="kafka:9092"), "demo-1")
     names = {spec.name for spec in topic_specs(place.plan)}
-    assert len(names) == 6
+    assert len(names) == 7
     assert all(name.startswith("demo-1-") for name in names)
     assert place.settings.app_id == "demo-1"
     assert "STREAM_APP_TAG_STATE_TOPIC=demo-1-tag-state" in place.exports

@@ -43,11 +43,10 @@ def test_six_topics_are_declared_with_equally_many_partitions() -> None:
 
 def learned(**changed: Found) -> tuple[list[TopicSpec], list[str]]:
     """The two topics of learning, and what is said of them beside the others."""
-    plan = TopicPlan.of(
-        Settings(partitions=8, replication=3, min_insync_replicas=2, training_days=30),
-        learning=True,
+    settings = Settings(
+        route="never", partitions=8, replication=3, min_insync_replicas=2, training_days=30
     )
-    specs = topic_specs(plan)
+    specs = topic_specs(TopicPlan.of(settings, learning=True))
     found = FIT | {spec.name: Found(1, 3, spec.config) for spec in specs[6:]} | changed
     return list(specs[6:]), [m for finding in compare(specs, found) for m in finding.misfits]
 
@@ -64,7 +63,20 @@ def test_samples_and_models_have_one_partition_where_something_is_learned() -> N
 def test_where_nothing_is_learned_there_is_no_topic_for_it() -> None:
     plan = TopicPlan.of(Settings())
     assert plan.training == plan.models == ""
-    assert len(topic_specs(plan)) == 6
+    assert len(topic_specs(plan)) == 7
+
+
+def test_where_events_are_routed_inputs_may_have_any_number_of_partitions() -> None:
+    for route, fit in (("auto", True), ("never", False)):
+        plan = TopicPlan.of(Settings(partitions=4, route=route))
+        specs = topic_specs(plan)
+        there = {spec.name: Found(4, 1, spec.config) for spec in specs}
+        assert ("stream_app-routed" in there) == fit
+        there |= {"clicks": Found(3, 1, {}), "purchases": Found(8, 1, {})}
+        findings = compare(specs, there)
+        assert [f.spec.name for f in findings if f.misfits] == (
+            [] if fit else ["clicks", "purchases"]
+        )
 
 
 @pytest.mark.parametrize("name", ["training", "models"])
@@ -152,7 +164,8 @@ def test_the_plan_takes_names_and_numbers_from_the_settings() -> None:
     settings = Settings(
         app_id="shop", partitions=8, replication=3, min_insync_replicas=2, tags_topic="shop-tags"
     )
-    assert TopicPlan.of(settings) == replace(PLAN, tags="shop-tags")
+    wanted = replace(PLAN, tags="shop-tags", routed="shop-routed")
+    assert TopicPlan.of(settings) == wanted
     assert TopicPlan.of(settings).changelog == settings.changelog_topic
 
 
