@@ -168,7 +168,6 @@ async def test_topics_that_are_missing_or_have_other_counts(
     doctor.env["STREAM_APP_PARTITIONS"] = "5"
     code, bad = await asyncio.to_thread(doctor.bad)
     assert code == 1
-<<<<<<< HEAD
     told = [text for _, subject, text, _ in bad if subject == "topics"]
     names = (
         plan.clicks, plan.purchases, plan.changelog, plan.tags, plan.tag_state, plan.dead_letters,
@@ -177,16 +176,6 @@ async def test_topics_that_are_missing_or_have_other_counts(
     for name, text in zip(names, told, strict=True):
         assert text.startswith(f"{name}: 4 partition(s), 5 wanted; set STREAM_APP_PARTITIONS=4 to ")
         assert "`stream-app repartition --to 5`" in text
-=======
-    assert [text for _, subject, text, _ in bad if subject == "topics"] == [
-        f"{name}: 4 partition(s), 5 wanted; set STREAM_APP_PARTITIONS=4 to use the topics as they "
-        "are, or have `stream-app repartition --to 5` add partitions"
-        for name in (
-            plan.clicks, plan.purchases, plan.changelog, plan.tags, plan.tag_state,
-            plan.dead_letters,
-        )
-    ]  # fmt: skip
->>>>>>> 1c881df (wip)
 
 
 async def test_an_input_made_anew_is_told(
