@@ -186,3 +186,41 @@ async def test_stop_ends_everything(worker):
     assert [task.state for task in tasks] == [State.DEAD] * 2
     assert all(writer.closed for writer in worker.writers.values())
     assert worker.partitions.next_offsets() == {}
+
+
+async def test_an_input_of_fewer_partitions_is_not_waited_for_beyond_its_last(worker):
+    worker.partitions.counts = {"clicks": 3}
+    assigned = tps(2, 3) - {TP("clicks", 3)}
+    await worker.partitions.assign(assigned, 1)
+    await settle()
+    read = {n: [one.name for one in task.inputs] for n, task in worker.partitions.tasks.items()}
+    assert read == {2: ["clicks", "purchases"], 3: ["purchases"]}
+    assert worker.partitions.tasks[3].state is State.RUNNING
+
+
+async def test_partitions_that_an_input_gets_are_read_by_a_new_task(worker):
+    more = TP("clicks", 5)
+    worker.fakes.inputs.bounds[more] = (0, 100)
+    await worker.assign(1, 2)
+    before = dict(worker.partitions.tasks)
+    await worker.partitions.revoke()
+    await worker.partitions.assign(tps(1, 2) | {more}, 2)
+    await settle()
+    tasks = worker.partitions.tasks
+    assert [one.name for one in tasks[1].inputs] == ["clicks", "purchases", "clicks:5"]
+    assert (before[1].state, tasks[1].state) == (State.DEAD, State.RUNNING)
+    assert tasks[2] is before[2]
+    worker.partitions.offer(Fetched(more, 2, records([event(1)])))
+    await settle()
+    assert tasks[1].rounds.next == [0, 0, 1]
+
+
+async def test_a_task_begins_without_its_routed_events_while_an_older_worker_hands_out(worker):
+    await worker.assign(0)
+    assert [one.name for one in worker.partitions.tasks[0].inputs] == ["clicks", "purchases"]
+    await worker.partitions.revoke()
+    routed = TP("stream_app-routed", 0)
+    worker.fakes.inputs.bounds[routed] = (0, 100)
+    await worker.partitions.assign(tps(0) | {routed}, 2)
+    await settle()
+    assert worker.partitions.tasks[0].tps[-1] == routed

@@ -22,7 +22,8 @@ from stream_app.kafka import service
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.in_use import ModelsInUse
 from stream_app.kafka.service import WorkerService
-from stream_app.kafka.topics import TopicsError
+from stream_app.kafka.topics import Finding, TopicPlan, TopicsError, topic_specs
+from stream_app.kafka.topics.check import Found
 
 
 class Signal:
@@ -340,3 +341,27 @@ async def test_leaving_commits_stops_and_publishes_where_it_ended(worker):
     assert worker.partitions.told[-1] == ("stop",)
     assert worker.app.consumer.published == [{TP("clicks", 0): 5}]
     assert worker.service._housekeeping.cancelling()
+
+
+@pytest.mark.parametrize(
+    ("route", "there", "read"),
+    [("auto", True, True), ("never", False, False), ("never", True, True)],
+)
+async def test_routed_events_are_read_as_long_as_there_is_a_topic_of_them(
+    path, monkeypatch, route, there, read
+):
+    made = Worker(path, route=route)
+
+    async def ensure(options: Any, plan: TopicPlan, *, create: bool = True) -> list[Finding]:
+        found = Found(4, 1, {})
+        specs = topic_specs(plan)
+        return [Finding(s, found if there or s.name != plan.routed else None) for s in specs]
+
+    monkeypatch.setattr(service, "ensure_topics", ensure)
+    monkeypatch.setattr(service, "asyncio", Asyncio(made.beat))
+    await made.service.prepare()
+    try:
+        assert made.subscribed == (["stream_app-routed"] if read else [])
+        assert made.partitions.counts["clicks"] == 4
+    finally:
+        await made.service.leave()
