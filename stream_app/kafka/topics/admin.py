@@ -17,6 +17,7 @@ from aiokafka.errors import (
     RequestTimedOutError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
     for_code,
 )
 from aiokafka.protocol.metadata import MetadataRequest
@@ -78,7 +79,26 @@ async def _admin(client_options: Mapping[str, Any]) -> AsyncIterator[AIOKafkaAdm
 async def _look_up(
     admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
 ) -> tuple[dict[str, Found], dict[str, str]]:
-    """What there is of the topics, and why some may not be looked at."""
+    """What there is of the topics, and why some may not be looked at.
+
+    A topic that was made a moment ago is listed by one broker before another knows it: look again.
+    """
+    unknown: object = "no answer"
+    try:
+        async with asyncio.timeout(CREATE_SECONDS):
+            while True:
+                try:
+                    return await _look_once(admin, specs)
+                except UnknownTopicOrPartitionError as error:
+                    unknown = error
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise Away(f"after {CREATE_SECONDS:.0f} s brokers disagree: {unknown}") from None
+
+
+async def _look_once(
+    admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]
+) -> tuple[dict[str, Found], dict[str, str]]:
     # All topics are listed: asking for one by name creates it where the cluster auto-creates.
     wanted = {spec.name for spec in specs}
     described = [topic for topic in await admin.describe_topics() if topic["topic"] in wanted]
@@ -124,6 +144,8 @@ async def _configs(
                     f"{name}: this user may not read its settings (it needs the right "
                     f"DescribeConfigs): {ADVICE}"
                 )
+            elif code == UnknownTopicOrPartitionError.errno:
+                raise UnknownTopicOrPartitionError(f"{name} is listed by one, unknown to another")
             elif code:
                 raise TopicsError(
                     [f"{name}: its settings cannot be read: {message or for_code(code).__name__}"]
