@@ -14,7 +14,7 @@ from stream_app.engine.cold.growing import grown
 from stream_app.engine.cold.index import Index
 from stream_app.engine.cold.residents import Residents
 from stream_app.engine.cold.room import Room
-from stream_app.engine.cold.shelf import Shelf, ShelfError, row_keys
+from stream_app.engine.cold.shelf import HEADER, Shelf, ShelfError, row_keys
 from stream_app.engine.profiles import NEVER, Profiles
 from stream_app.engine.reading import Plain
 from stream_app.engine.rows import Rows
@@ -342,18 +342,28 @@ class ColdProfiles(Profiles):
 
     def _read_rows(self, numbers: Numbers) -> Read:
         self.loaded += len(numbers)
-        return decode(self._values(numbers), self.eras)
+        values = self._values(numbers)
+        try:
+            return decode(values, self.eras)
+        except Exception as error:
+            raise self._distrusted(f"holds what is no row: {error}") from error
+
+    def _distrusted(self, why: str) -> ShelfError:
+        """Have the next start begin anew, and return what ends this one."""
+        self.shelf.write([(HEADER, b"")])
+        self.shelf.flush()
+        return ShelfError(
+            f"the local store of partition {self.number} {why}. It is a copy of the changelog, "
+            "and the next start makes it anew"
+        )
 
     def _values(self, numbers: Numbers) -> list[bytes]:
         values = self.shelf.read(row_keys(numbers))
         if None in values:
             lacking = [i for i, value in enumerate(values) if value is None]
             if self._born[numbers[lacking]].any():
-                raise ShelfError(
-                    f"the local store of partition {self.number} lacks {len(lacking)} of "
-                    f"{len(values)} rows"
-                )
-        return [value or self._blank() for value in values]
+                raise self._distrusted(f"lacks {len(lacking)} of {len(values)} rows")
+        return [self._blank() if value is None else value for value in values]
 
     def _blank(self) -> bytes:
         """What is there of a user who is forgotten."""

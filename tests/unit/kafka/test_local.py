@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from aiokafka.structs import TopicPartition
 from support.clicks import click
@@ -14,6 +15,7 @@ from support.partition import Partition, program, records, settle
 from stream_app.engine import step
 from stream_app.engine.changelog import Loader
 from stream_app.engine.cold.profiles import ColdProfiles
+from stream_app.engine.cold.shelf import row_keys
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.local import Stores
 from stream_app.kafka.restore import restore
@@ -246,3 +248,19 @@ async def test_a_store_that_fails_when_a_worker_stops_does_not_hold_it_up(tmp_pa
     loader = await restored(stores_in(tmp_path))
     assert list(loader.profiles.known()) == ["ann"]
     list(loader.profiles.leave(settled=False))
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0\0\3\0annxyz"], ids=["no row", "no lz4"])
+async def test_a_store_with_a_damaged_row_ends_the_worker_and_begins_anew(tmp_path, damage):
+    await lived(tmp_path, ("ann", "bob", "cid"))
+    worker = Worker(stores_in(tmp_path))
+    await worker.started()
+    worker.cold.shelf.write([(key, damage) for key in row_keys(np.arange(3))])
+    worker.task.offer(0, records([click("ann", 3)], 3))
+    await settle()
+    [error] = worker.failed
+    assert "the next start makes it anew" in str(error)
+    await worker.task.stop()
+    again = await restored(stores_in(tmp_path))
+    assert again.profiles.read("ann")["clicks_24h"] == 1
+    list(again.profiles.leave(settled=False))
