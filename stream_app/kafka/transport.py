@@ -8,8 +8,8 @@ would do about them is answered here with "nothing to do".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -88,6 +88,13 @@ class InLoopConsumer(driver.AIOKafkaConsumerThread):
         """Return what `fun` does, which goes on when the caller is cancelled, as in a thread."""
         return await asyncio.shield(maybe_async(fun(*args, **kwargs)))
 
+    async def _fetch_records(
+        self, consumer: aiokafka.AIOKafkaConsumer, active_partitions: set[TP], **options: Any
+    ) -> Any:
+        # Here, not around `getmany`: that ends when it is cancelled, this goes on.
+        with self.consumer.fetching(active_partitions):
+            return await super()._fetch_records(consumer, active_partitions, **options)
+
     async def _gather_remaining_tasks(self) -> None:
         # A thread would end the tasks left in its loop. This loop is not this service's.
         pass
@@ -111,7 +118,8 @@ class BatchingConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._opened: set[TP] = set()
         self._eras: dict[TP, Era] = {}
-        self._fetching: frozenset[TP] = frozenset()
+        #: The partitions of each fetch that has not ended, by an object of its own.
+        self._fetching: dict[object, frozenset[TP]] = {}
         self._fetch_over = asyncio.Event()
         self._publishing: asyncio.Future[None] | None = None
         super().__init__(*args, **kwargs)
@@ -172,23 +180,27 @@ class BatchingConsumer(driver.Consumer):
             generation_id=generation,
         )
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        self._fetching = frozenset(active_partitions or ())
+    @contextmanager
+    def fetching(self, tps: Iterable[TP]) -> Iterator[None]:
+        """Remember while it lasts that a fetch may move the positions of `tps`."""
+        fetch = object()
+        self._fetching[fetch] = frozenset(tps)
         try:
-            return await super()._getmany(active_partitions, timeout)
+            yield
         finally:
-            self._fetching = frozenset()
+            del self._fetching[fetch]
             self._fetch_over.set()
             self._fetch_over.clear()
 
     async def _seek(self, partition: TP, offset: int) -> None:
         """Go on at `offset` with a closed partition; what was fetched before is to be dropped.
 
-        A fetch that was begun before the partition was closed outlives a rebalance. It would move
-        the position past records that nobody takes, so its end is waited for.
+        A fetch that was begun before the partition was closed outlives a rebalance, and whoever
+        asked for it. It would move the position past records that nobody takes, so its end is
+        waited for.
         """
         async with asyncio.timeout(ANSWER_SECONDS):
-            while partition in self._fetching:
+            while any(partition in tps for tps in self._fetching.values()):
                 await self._fetch_over.wait()
         self._eras.pop(partition, Era()).over = True
         self._eras[partition] = Era()

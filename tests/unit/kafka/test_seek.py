@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,22 +19,27 @@ from stream_app.settings import Settings
 CLICKS = TP("clicks", 0)
 
 
-class Thread:
-    """The consumer's thread: one fetch that ends when it is told to, and where it was sent."""
+class Kafka:
+    """aiokafka's consumer: fetches end when they are told to; where it was sent."""
+
+    _closed = False
+    _max_poll_records = None
 
     def __init__(self) -> None:
         self.over = asyncio.Event()
         self.seeks: list[tuple[TopicPartition, int]] = []
+        self._fetcher = self
+        self._subscriptions = self
 
-    async def getmany(self, *args: Any) -> dict[Any, Any]:
+    def fetch_context(self) -> Any:
+        return nullcontext()
+
+    async def fetched_records(self, *args: Any, **options: Any) -> dict[Any, Any]:
         await self.over.wait()
         return {}
 
-    async def call_thread(self, fun: Any, *args: Any) -> Any:
-        return await fun(*args)
-
-    def _ensure_consumer(self) -> Any:
-        return SimpleNamespace(seek=lambda tp, offset: self.seeks.append((tp, offset)))
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        self.seeks.append((tp, offset))
 
 
 @pytest.fixture
@@ -43,8 +48,14 @@ async def consumer(tmp_path: Path) -> BatchingConsumer:
     path.write_text(CATALOGUE)
     app = create_app(Settings(catalog=str(path)))
     app.finalize()
-    app.consumer._thread = Thread()
+    app.consumer._thread = app.consumer._new_consumer_thread()
+    app.consumer._thread._consumer = Kafka()
+    app.consumer.resume_flow()
     return app.consumer
+
+
+def kafka(consumer: BatchingConsumer) -> Kafka:
+    return consumer._thread._consumer
 
 
 async def test_a_seek_waits_for_the_fetch_that_was_begun_before_it(consumer) -> None:
@@ -54,17 +65,34 @@ async def test_a_seek_waits_for_the_fetch_that_was_begun_before_it(consumer) -> 
     consumer.close_partition(CLICKS)
     seek = asyncio.create_task(consumer.seek(CLICKS, 7))
     await asyncio.sleep(0.01)
-    assert consumer._thread.seeks == []
-    consumer._thread.over.set()
+    assert kafka(consumer).seeks == []
+    kafka(consumer).over.set()
     await asyncio.gather(fetch, seek)
-    assert consumer._thread.seeks == [(TopicPartition("clicks", 0), 7)]
+    assert kafka(consumer).seeks == [(TopicPartition("clicks", 0), 7)]
+
+
+async def test_a_fetch_that_nobody_waits_for_any_more_is_waited_for_too(consumer) -> None:
+    consumer.open(CLICKS)
+    fetch = asyncio.create_task(consumer._getmany({CLICKS}, 0.1))
+    await asyncio.sleep(0)
+    # As Faust's fetcher is at a rebalance; the request to the broker is not.
+    fetch.cancel()
+    await asyncio.wait((fetch,))
+    another = asyncio.create_task(consumer._getmany({TP("clicks", 1)}, 0.1))
+    consumer.close_partition(CLICKS)
+    seek = asyncio.create_task(consumer.seek(CLICKS, 7))
+    await asyncio.sleep(0.01)
+    assert kafka(consumer).seeks == []
+    kafka(consumer).over.set()
+    await asyncio.gather(another, seek)
+    assert kafka(consumer).seeks == [(TopicPartition("clicks", 0), 7)]
 
 
 async def test_a_fetch_of_other_partitions_is_not_waited_for(consumer) -> None:
     fetch = asyncio.create_task(consumer._getmany({TP("clicks", 1)}, 0.1))
     await asyncio.sleep(0)
     await consumer.seek(CLICKS, 7)
-    assert len(consumer._thread.seeks) == 1
+    assert len(kafka(consumer).seeks) == 1
     fetch.cancel()
 
 
