@@ -132,7 +132,7 @@ def _provenance(found: Found) -> str:
         text += (
             f" **The machine was not quiet**: its load average before the rounds was "
             f"{min(loads):.1f} to {max(loads):.1f}, which also counts the contenders themselves. "
-            "Take CPU an event and the order, not the rates, and repeat it on a quiet machine."
+            "Take CPU an event, not the rates, and repeat it on a quiet machine."
         )
     return text
 
