@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import faust
 from aiokafka.structs import TopicPartition
 from faust.app.base import BootStrategy
 from faust.auth import OAuthCredentials
+from mode.utils.queues import FlowControlEvent
 
 from stream_app.agents import add_agent, add_agents
 from stream_app.engine import Profiles, Program
@@ -53,12 +54,28 @@ class NoPages(BootStrategy):
     enable_web = False
 
 
+class Flow(FlowControlEvent):
+    """What holds deliveries back during a rebalance.
+
+    Faust resumes several times after one, and each time throws away what was delivered since: the
+    position would have moved past records that nobody folds. Only the first time is needed.
+    """
+
+    def resume(self) -> None:
+        if not self.is_active():
+            super().resume()
+
+
 class StreamApp(faust.App):
     """A Faust application whose inputs are folded by partition tasks."""
 
     BootStrategy = NoPages
     worker: WorkerService
     partitions: Partitions
+
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        return Flow()
 
     def profiles(self) -> Iterator[Profiles]:
         """Yield the profiles in memory, a partition at a time."""

@@ -43,6 +43,18 @@ async def test_faust_serves_no_pages_and_keeps_no_copies(app):
     assert not app.producer_only
 
 
+async def test_what_was_delivered_after_a_rebalance_stays_when_faust_resumes_once_more(app):
+    queue = app.FlowControlQueue(maxsize=10, clear_on_resume=True)
+    app.flow_control.resume()
+    queue.put_nowait("a fetch")
+    app.flow_control.resume()
+    assert queue.get_nowait() == "a fetch"
+    queue.put_nowait("of before a rebalance")
+    app.flow_control.suspend()
+    app.flow_control.resume()
+    assert queue.empty()
+
+
 async def test_a_worker_has_a_name_in_the_group_only_when_told(app, catalogue):
     named = create_app(Settings(catalog=str(catalogue), instance_id="worker-0"))
     assert named.conf.consumer_group_instance_id == "worker-0"
