@@ -48,8 +48,9 @@ class PartitionTask:
         self._owned = True
         #: How often it was revoked or sought again: what was asked before says nothing after it.
         self._revoked = 0
-        #: By input: where reading began; -1 once a gap was met there and it was sought again.
+        #: By input: where reading began, and what was met there instead.
         self._begun: list[int] = []
+        self._found: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -209,6 +210,7 @@ class PartitionTask:
         if not self._owned:
             return
         self._begun = list(self.rounds.next)
+        self._found.clear()
         self._caught_up.reset()
         self._to(State.RUNNING)
         self._fetch(True)
@@ -241,11 +243,12 @@ class PartitionTask:
             self._idle.set()
 
     async def _believe(self, gap: Gap) -> bool:
-        """Return whether nothing is missing in `gap`; False once, to have it read again.
+        """Return whether nothing is missing in `gap`; False to have it read again.
 
         Raises Refusal where the log begins after what was expected: retention deleted it. Other
         gaps are markers of the producers' transactions, as a consumer goes on where its last fetch
-        ended; except that one right after a seek could be a position moved by something else.
+        ended; except that one right after a seek could be a position moved by something else. That
+        one is believed when it is met twice.
         """
         tp, expected = self.tps[gap.topic], gap.expected
         first, end = (await self._around.inputs.log_bounds([tp]))[tp]
@@ -253,7 +256,9 @@ class PartitionTask:
         kept = check_bounds(tp, expected, first, max(end, expected), accept_gaps=accept_gaps)
         if kept > expected or expected != self._begun[gap.topic]:
             return True
-        self._begun[gap.topic] = -1
+        if self._found.get(gap.topic) == gap.found:
+            return True
+        self._found[gap.topic] = gap.found
         where = f"{tp.topic} partition {tp.partition}"
         log.info(
             "%s begins at %d instead of %d: reading again", where, gap.found, expected,

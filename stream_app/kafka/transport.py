@@ -91,7 +91,7 @@ class InLoopConsumer(driver.AIOKafkaConsumerThread):
     async def _fetch_records(
         self, consumer: aiokafka.AIOKafkaConsumer, active_partitions: set[TP], **options: Any
     ) -> Any:
-        # Here, not around `getmany`: that ends when it is cancelled, this goes on.
+        # Whoever asks may be cancelled, while this goes on.
         with self.consumer.fetching(active_partitions):
             return await super()._fetch_records(consumer, active_partitions, **options)
 
@@ -179,6 +179,11 @@ class BatchingConsumer(driver.Consumer):
             tp,
             generation_id=generation,
         )
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        # Here too: what is fetched belongs to the era in which it was, up to when it says so.
+        with self.fetching(active_partitions or ()):
+            return await super()._getmany(active_partitions, timeout)
 
     @contextmanager
     def fetching(self, tps: Iterable[TP]) -> Iterator[None]:

@@ -61,8 +61,9 @@ async def test_a_worker_that_was_frozen_beyond_its_session_writes_nothing_more(
             await queued(on, frozen, 200)
             frozen.freeze()
             # All partitions go on: the other has taken over what the frozen one had.
+            everything = set(range(topics.partitions))
+            await on.follower.until(lambda: set(restored(other)) == everything)
             await on.follower.advance_each(200)
-            assert set(restored(other)) == set(range(topics.partitions))
             frozen.thaw()
             await on.follower.until(
                 lambda: "failed and was not committed: ProducerFenced" in frozen.text()

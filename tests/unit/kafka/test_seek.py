@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ class Kafka:
     def __init__(self) -> None:
         self.over = asyncio.Event()
         self.seeks: list[tuple[TopicPartition, int]] = []
+        self.fetched: dict[Any, Any] = {}
         self._fetcher = self
         self._subscriptions = self
 
@@ -36,7 +38,7 @@ class Kafka:
 
     async def fetched_records(self, *args: Any, **options: Any) -> dict[Any, Any]:
         await self.over.wait()
-        return {}
+        return self.fetched
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self.seeks.append((tp, offset))
@@ -86,6 +88,27 @@ async def test_a_fetch_that_nobody_waits_for_any_more_is_waited_for_too(consumer
     kafka(consumer).over.set()
     await asyncio.gather(another, seek)
     assert kafka(consumer).seeks == [(TopicPartition("clicks", 0), 7)]
+
+
+async def test_what_is_fetched_is_of_before_a_seek_that_waited_for_it(consumer) -> None:
+    fetched = {CLICKS: [SimpleNamespace(offset=5, timestamp=1, timestamp_type=0)]}
+    consumer.open(CLICKS)
+    await consumer.seek(CLICKS, 5)
+    told = []
+
+    async def drain() -> None:
+        kafka(consumer).fetched = fetched
+        records = await consumer._getmany({CLICKS}, 0.1)
+        told.extend(message.value.era for message in consumer._messages(records))
+
+    draining = asyncio.create_task(drain())
+    await asyncio.sleep(0)
+    consumer.close_partition(CLICKS)
+    seek = asyncio.create_task(consumer.seek(CLICKS, 3))
+    await asyncio.sleep(0.01)
+    kafka(consumer).over.set()
+    await asyncio.gather(draining, seek)
+    assert [era.over for era in told] == [True]
 
 
 async def test_a_fetch_of_other_partitions_is_not_waited_for(consumer) -> None:

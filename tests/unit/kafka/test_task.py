@@ -267,6 +267,18 @@ async def test_a_position_that_was_moved_past_records_is_sought_again():
     assert task.rounds.next == [5, 0]
 
 
+async def test_a_gap_after_a_seek_is_believed_when_it_is_met_twice_the_same():
+    partition = Partition()
+    task = await partition.started()
+    for first in (5, 3):
+        task.offer(0, records([click("ann", n) for n in range(first, 6)], first=first))
+        await settle()
+        assert task.rounds.next == [0, 0]
+    task.offer(0, records([click("ann", n) for n in range(3, 6)], first=3))
+    await settle()
+    assert task.rounds.next == [6, 0]
+
+
 async def test_what_was_fetched_before_it_is_sought_again_does_not_join_the_queue(monkeypatch):
     partition = Partition()
     task = await partition.started()
