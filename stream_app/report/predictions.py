@@ -90,13 +90,13 @@ def cohort_rows(
 ) -> list[Row]:
     """A row a closed cohort; `state`, `flips` and `held` are of the version that came with it.
 
-    `deciding` is a cohort that was drawn when a version had more than examples to warm up on.
+    `deciding` is a cohort that was drawn after a version had come that decides tags.
     """
     came: dict[float, Model] = {}
     since = math.inf
     for model in models:
         if model.state != "warming":
-            since = min(since, model.trained.to)
+            since = min(since, model.created_at)
         cohort = model.metrics.get("cohort")
         if cohort is not None:
             came.setdefault(cohort, model)
@@ -107,7 +107,7 @@ def cohort_rows(
         rows.append(
             _own(task, one)
             | _version(model_then)
-            | {"deciding": one.at >= since}
+            | {"deciding": one.at > since}
             | _others(compared, examples.positive, chosen)
         )
     return rows
