@@ -167,7 +167,7 @@ class _User:
             tag=name,
             model=_in_use(model, self._models.paused.get(name)) if model else None,
             eligible=eligible,
-            because_not=list(told),
+            because_not=told,
             now=_held(now) if now else None,
             would_be=values.get(int(wanted.codes[0])) if wanted else None,
         )

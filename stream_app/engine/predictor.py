@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -76,11 +76,11 @@ class Predictor:
             previous[before == code] = band
         return banded(previous, scores, form.edges, form.margin)
 
-    def _reasons(self, vectors: Floats, old: Codes, new: Codes) -> list[Reasons]:
+    def _reasons(self, vectors: Floats, old: Codes, new: Codes) -> Sequence[Reasons]:
         """What speaks most for each change (k); of a renewed tag, for having it."""
         codes = zip(old.tolist(), new.tolist(), strict=True)
         rises = np.array([self._rises(*pair) for pair in codes], dtype=np.bool_)
-        return list(self._contributions.of(vectors, rises))
+        return self._contributions.of(vectors, rises)
 
     def _rises(self, old: int, new: int) -> bool:
         absent = self._ranks[ABSENT]

@@ -1,6 +1,6 @@
 """A worker with a bug planted in it, as a program; without one, the worker as it is.
 
-    CHAOS_BUG=no-fencing CHAOS_GATE=/tmp/gate python tests/chaos/planted.py worker --no-restart
+    CHAOS_BUG=no-fencing CHAOS_GATE=gate python tests/chaos/planted.py worker --no-restart
 
 In the middle of its next transaction it does what the file CHAOS_GATE says (`kill`, `freeze`),
 once. As long as the file CHAOS_BRAKE is there, it folds a round in a second. With

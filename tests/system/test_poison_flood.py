@@ -7,7 +7,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -73,7 +72,7 @@ async def test_a_flood_of_broken_records_is_kept_and_neither_fills_memory_nor_ho
     async with Follower(servers, topics, program) as follower:
         # Routed, misplaced events would be no poison.
         settings = {"catalog": catalogue, "dead_letter_share": 1.0, "route": "never"}
-        worker = await asyncio.to_thread(partial(run_worker, servers, topics, **settings))
+        worker = await asyncio.to_thread(run_worker, servers, topics, **settings)
         await follower.until(lambda: folded(follower, PARTITION) > 0)
         for number, user in OTHERS.items():
             good = [Message(user.encode(), click(user, n), START) for n in range(SENT_TO_OTHERS)]
