@@ -39,6 +39,7 @@ class Declared:
 TABLE: Final = (
     Declared("events", "counter", "Events read from an input topic.", ("topic",)),
     Declared("routed", "counter", "Events sent on to their user's partition.", ("topic",)),
+    Declared("purge_failures", "counter", "Times that arrived events could not be deleted."),
     Declared("rejected", "counter", "Events refused and sent to dead letters.", ("reason",)),
     Declared("duplicates", "counter", "Events dropped because their id was seen.", ("topic",)),
     Declared("tag_changes", "counter", "Committed changes of tags.", ("tag", "action")),

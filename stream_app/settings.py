@@ -126,6 +126,8 @@ class Settings(BaseSettings):
     """Output of the trainer: the models that workers score with, compacted."""
     route: Literal["auto", "never"] = "auto"
     """What becomes of events on another partition than their user's: taken there, or refused."""
+    routed_purge_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """Routed events that have arrived are deleted from their topic so often. 0: never."""
     partitions: Annotated[int, Field(ge=1, le=10_000)] = 4
     """Partitions of a topic when it is created, the same for all; training and models have 1."""
     replication: Annotated[int, Field(ge=1, le=100)] = 1

@@ -5,19 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Final, Literal
 
 from stream_app.settings import Settings
 
 Resource = Literal["topic", "group", "transactional-id"]
-ROLES: Final = ("producer", "worker", "trainer", "consumer", "operator")
+ROLES: Final = ("producer", "worker", "trainer", "consumer", "operator", "maintainer")
 _SETTINGS: Final = "DescribeConfigs"
 
 
 @dataclass(frozen=True)
 class Right:
-    """What `role` may do to one resource; Read and Write let it Describe too.
+    """What `role` may do to one resource; Read, Write, Delete and Alter let it Describe too.
 
     With `prefixed` it holds for all names that begin so.
     """
@@ -41,59 +42,67 @@ def rights(settings: Settings, *, learning: bool, group: str | None = None) -> l
         *(_trainer(settings) if learning else ()),
         *_consumer(settings, group),
         *_operator(settings, learning),
+        *_maintainer(settings, learning),
     ]
 
 
-def _producer(settings: Settings) -> Iterator[Right]:
-    for topic in (settings.clicks_topic, settings.purchases_topic):
-        # Own producers need no more than Write; `stream-app produce` looks how long events stay.
-        yield Right("producer", "topic", topic, ("Write", _SETTINGS), "sends events")
+def _topics(role: str, names: Iterable[str], operations: str, why: str) -> Iterator[Right]:
+    """The same for several topics, of which one may see how they are set, too."""
+    for name in names:
+        yield Right(role, "topic", name, (*operations.split(), _SETTINGS), why)
 
 
-def _worker(settings: Settings, learning: bool) -> Iterator[Right]:
-    clicks, purchases, *outputs = settings.topics
-    for topic in (clicks, purchases):
-        yield Right("worker", "topic", topic, ("Read", _SETTINGS), "reads events")
-    for topic in outputs:
-        yield Right("worker", "topic", topic, ("Write", _SETTINGS), "writes what it decides")
-    yield Right(
-        "worker", "topic", settings.changelog_topic, ("Read", "Write", _SETTINGS), "keeps profiles"
-    )
-    for topic in _internal(settings):
-        why = "takes events to their users"
-        yield Right("worker", "topic", topic, ("Read", "Write", _SETTINGS), why)
-    if learning:
-        training, models = settings.training_topic, settings.models_topic
-        yield Right("worker", "topic", training, ("Write", _SETTINGS), "writes samples")
-        yield Right("worker", "topic", models, ("Read", _SETTINGS), "reads models")
-    yield Right("worker", "group", settings.app_id, ("Read",), "shares the partitions")
-    yield Right(
-        "worker",
-        "transactional-id",
-        f"{settings.app_id}-",
-        ("Write",),
-        "commits each partition, under its number",
-        prefixed=True,
-    )
+def _writes_as(role: str, name: str, why: str, *, prefixed: bool = False) -> Right:
+    return Right(role, "transactional-id", name, ("Write",), why, prefixed)
 
 
-def _internal(settings: Settings) -> tuple[str, ...]:
+def _groups(settings: Settings, learning: bool) -> list[str]:
+    return [settings.app_id, *([f"{settings.app_id}-trainer"] if learning else [])]
+
+
+def _inputs(settings: Settings) -> tuple[str, str]:
+    return settings.clicks_topic, settings.purchases_topic
+
+
+def _learned(settings: Settings, learning: bool) -> tuple[str, ...]:
+    return (settings.training_topic, settings.models_topic) if learning else ()
+
+
+def _routed(settings: Settings) -> tuple[str, ...]:
     """The topic of events on the way to their users, where there is one."""
     return (settings.routed_topic,) if settings.route == "auto" else ()
 
 
+def _producer(settings: Settings) -> Iterator[Right]:
+    # Own producers need no more than Write; `stream-app produce` looks how long events stay.
+    yield from _topics("producer", _inputs(settings), "Write", "sends events")
+
+
+def _worker(settings: Settings, learning: bool) -> Iterator[Right]:
+    of = partial(_topics, "worker")
+    _, _, *outputs = settings.topics
+    yield from of(_inputs(settings), "Read", "reads events")
+    yield from of(outputs, "Write", "writes what it decides")
+    yield from of([settings.changelog_topic], "Read Write", "keeps profiles")
+    yield from of(
+        _routed(settings), "Read Write Delete", "takes events to their users, drops what arrived"
+    )
+    if learning:
+        yield from of([settings.training_topic], "Write", "writes samples")
+        yield from of([settings.models_topic], "Read", "reads models")
+    yield Right("worker", "group", settings.app_id, ("Read",), "shares the partitions")
+    why = "commits each partition, under its number"
+    yield _writes_as("worker", f"{settings.app_id}-", why, prefixed=True)
+
+
 def _trainer(settings: Settings) -> Iterator[Right]:
-    name = f"{settings.app_id}-trainer"
-    yield Right(
-        "trainer", "topic", settings.training_topic, ("Read", _SETTINGS), "learns from samples"
-    )
-    yield Right(
-        "trainer", "topic", settings.models_topic, ("Read", "Write", _SETTINGS), "publishes models"
-    )
-    for topic in (*settings.topics, settings.changelog_topic, *_internal(settings)):
-        yield Right("trainer", "topic", topic, ("Describe", _SETTINGS), "checks it at its start")
+    of, name = partial(_topics, "trainer"), f"{settings.app_id}-trainer"
+    yield from of([settings.training_topic], "Read", "learns from samples")
+    yield from of([settings.models_topic], "Read Write", "publishes models")
+    others = (*settings.topics, settings.changelog_topic, *_routed(settings))
+    yield from of(others, "Describe", "checks it at its start")
     yield Right("trainer", "group", name, ("Read",), "is the only one at work")
-    yield Right("trainer", "transactional-id", name, ("Write",), "publishes whole models only")
+    yield _writes_as("trainer", name, "publishes whole models only")
 
 
 def _consumer(settings: Settings, group: str | None) -> Iterator[Right]:
@@ -104,53 +113,38 @@ def _consumer(settings: Settings, group: str | None) -> Iterator[Right]:
 
 
 def _operator(settings: Settings, learning: bool) -> Iterator[Right]:
-    clicks, purchases, *outputs = settings.topics
-    for topic in (clicks, purchases):
-        yield Right(
-            "operator",
-            "topic",
-            topic,
-            ("Create", "Write", _SETTINGS),
-            "makes, checks, sends dead letters again",
-        )
-    letters = settings.dead_letters_topic
-    yield Right(
-        "operator",
-        "topic",
-        letters,
-        ("Create", "Read", "Write", _SETTINGS),
-        "makes, checks, looks into, notes what was sent again",
-    )
-    yield Right(
-        "operator",
-        "transactional-id",
-        f"{settings.app_id}-dead-letters",
-        ("Write",),
-        "sends each dead letter once",
-    )
-    others = [one for one in outputs if one != letters]
-    for topic in (*others, settings.changelog_topic, *_internal(settings)):
-        yield Right(
-            "operator", "topic", topic, ("Create", "Read", _SETTINGS), "makes, checks, looks into"
-        )
+    of, app_id, letters = partial(_topics, "operator"), settings.app_id, settings.dead_letters_topic
+    yield from of(_inputs(settings), "Create Write", "makes, checks, sends dead letters again")
+    noting = "makes, checks, looks into, notes what was sent again"
+    yield from of([letters], "Create Read Write", noting)
+    yield _writes_as("operator", f"{app_id}-dead-letters", "sends each dead letter once")
+    state = (settings.tags_topic, settings.tag_state_topic, settings.changelog_topic)
+    yield from of((*state, *_routed(settings)), "Create Read", "makes, checks, looks into")
+    pinning = "makes, checks, looks into, pins and releases models"
+    yield from of(_learned(settings, learning), "Create Read Write", pinning)
     if learning:
-        for topic in (settings.training_topic, settings.models_topic):
-            yield Right(
-                "operator",
-                "topic",
-                topic,
-                ("Create", "Read", "Write", _SETTINGS),
-                "makes, checks, looks into, pins and releases models",
-            )
-        yield Right(
-            "operator",
-            "transactional-id",
-            f"{settings.app_id}-models",
-            ("Write",),
-            "pins and releases models",
-        )
-    for group in (settings.app_id, *([f"{settings.app_id}-trainer"] if learning else [])):
+        yield _writes_as("operator", f"{app_id}-models", "pins and releases models")
+    for group in _groups(settings, learning):
         yield Right("operator", "group", group, ("Describe",), "sees how far it has come")
+
+
+def _maintainer(settings: Settings, learning: bool) -> Iterator[Right]:
+    """Who changes the state while nobody is at work: he could write whatever profile he likes."""
+    of, state = partial(_topics, "maintainer"), (settings.changelog_topic, settings.tag_state_topic)
+    yield from of(
+        _inputs(settings), "Read Alter", "sees what is unread, folds it again, adds partitions"
+    )
+    moving = "moves users, fills features, keeps and puts back state, adds partitions"
+    yield from of((*state, *_routed(settings)), "Read Write Alter", moving)
+    others = (settings.tags_topic, settings.dead_letters_topic)
+    yield from of(others, "Alter", "adds partitions")
+    yield from of(
+        _learned(settings, learning), "Read Write", "keeps and puts back what was learned"
+    )
+    for group in _groups(settings, learning):
+        yield Right("maintainer", "group", group, ("Describe",), "sees that nobody is at work")
+    why = "takes each partition over, so that no worker commits meanwhile"
+    yield _writes_as("maintainer", f"{settings.app_id}-", why, prefixed=True)
 
 
 def commands(

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import platform
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Final
 
 import faust
@@ -21,8 +20,10 @@ from stream_app.http import PortTaken, http_server
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.in_use import ModelsInUse
 from stream_app.kafka.partitions import Partitions
+from stream_app.kafka.purge import Purge
 from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
+from stream_app.kafka.topics.left import routed_topic
 from stream_app.kafka.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class WorkerService:
         self._http = http_server(settings, around.metrics, health, now_ms)
         self._watchdog = Watchdog(health, settings.stall_timeout_s, now_ms, around.fail)
         self._housekeeping: asyncio.Task[None] | None = None
+        self._purge = Purge(settings, around.metrics, partitions.next_offsets)
+        self._purging: asyncio.Task[None] | None = None
         #: When a fetch was answered last (steady ms), and what the consumer says of that.
         self._answered_at = 0
         self._fetched_at: float | None = None
@@ -80,6 +83,7 @@ class WorkerService:
             await self._wait_for_topics()
             if self._reads_routed:
                 self._subscribe(self._around.settings.routed_topic)
+                self._purging = asyncio.create_task(self._purge.run(), name="purge")
             await self._in_use.follow()
         except (PortTaken, TopicsError) as error:
             raise Refusal(str(error)) from error
@@ -92,8 +96,9 @@ class WorkerService:
         """Commit what is under way and give up every partition."""
         await self._in_use.stop()
         self._watchdog.stop()
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        for task in (self._housekeeping, self._purging):
+            if task is not None:
+                task.cancel()
         offsets = self._partitions.next_offsets()
         await self._partitions.stop()
         await self._app.consumer.publish_offsets(offsets)
@@ -108,20 +113,15 @@ class WorkerService:
                 self._partitions.counts.update(
                     {one.spec.name: one.found.partitions for one in findings if one.found}
                 )
-                self._reads_routed = settings.route == "auto" or await self._has_routed(plan)
+                # Some may wait from when `route` was on.
+                there = settings.route == "auto" or (await routed_topic(settings, plan)).found
+                self._reads_routed = bool(there)
                 return
             except (KafkaConnectionError, TimeoutError, OSError) as error:
                 self._around.metrics.count("reconnects")
                 log.warning("Kafka is away, next try in %.1f s: %s", wait, error)
             await asyncio.sleep(wait)
             wait = min(_LONGEST_WAIT_S, wait * 2)
-
-    async def _has_routed(self, plan: TopicPlan) -> bool:
-        """Whether there is a topic of routed events: some may wait from when `route` was on."""
-        settings = self._around.settings
-        routing = replace(plan, routed=settings.routed_topic)
-        findings = await ensure_topics(settings.client_options(), routing, create=False)
-        return any(one.found for one in findings if one.spec.name == routing.routed)
 
     async def _on_revoked(self, app: faust.App, revoked: Iterable[TP], **kwargs: Any) -> None:
         await self._ending_on_error(self._partitions.revoke())

@@ -22,7 +22,15 @@ from stream_app.settings import Settings
 
 #: Of the protocol (KIP-11, KIP-290).
 RESOURCES = {"topic": 2, "group": 3, "transactional-id": 5}
-OPERATIONS = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
+OPERATIONS = {
+    "Read": 3,
+    "Write": 4,
+    "Create": 5,
+    "Delete": 6,
+    "Alter": 7,
+    "Describe": 8,
+    "DescribeConfigs": 10,
+}
 _PATTERNS = {False: 3, True: 4}
 _ANY, _ALLOW = 1, 3
 SECRET = "hunter2-{}-c0ffee"

@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaError
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine.catalogue import Catalogue, load_catalogue
 from stream_app.kafka.acls import Right, rights
-from stream_app.kafka.doctor import judge, judge_flow, judge_models, look
-from stream_app.kafka.doctor.facts import Group, Partition, Replicas
+from stream_app.kafka.doctor import judge, judge_flow, judge_models, judge_state, look
+from stream_app.kafka.doctor.facts import Group, Replicas
 from stream_app.kafka.doctor.findings import Finding, problem, warning
 from stream_app.kafka.doctor.port import look_at_port
 from stream_app.kafka.errors import Fatal
@@ -23,6 +23,7 @@ from stream_app.kafka.models import ModelsError, published
 from stream_app.kafka.rights import missing_right
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
 from stream_app.kafka.topics.check import Finding as Topic
+from stream_app.kafka.topics.left import routed_topic
 from stream_app.security import SecurityError
 from stream_app.settings import Settings
 
@@ -54,7 +55,8 @@ class _Examination:
     _topics: Sequence[Topic] = ()
     _replicas: dict[str, Replicas] = field(default_factory=dict)
     _groups: dict[str, Group] = field(default_factory=dict)
-    _partitions: Sequence[Partition] | None = None
+    #: Partitions of the topic of routed events, where nothing is routed any more.
+    _left: int = 0
 
     async def run(self) -> None:
         await self._step("catalogue", self._read_catalogue())
@@ -65,6 +67,9 @@ class _Examination:
         await self._step("topics", self._look_at_topics())
         await self._step("groups", self._look_at_groups())
         await self._step("rights", self._look_at_rights())
+        await self._step("routing", self._look_at_routing())
+        if self._there(self.settings.changelog_topic):
+            await self._step("state", self._look_at_state())
         if self._there(self.settings.changelog_topic) and self._inputs():
             await self._step("lag", self._look_at_partitions())
         if self._there(self.settings.dead_letters_topic) and self._inputs():
@@ -151,10 +156,27 @@ class _Examination:
         name = f"{right.name}0" if right.prefixed else right.name
         return await look.transactional_id(admin, name)
 
+    async def _look_at_routing(self) -> None:
+        settings, counts = self.settings, self._counts()
+        found = next((t for t in self._topics if t.spec.name == settings.routed_topic), None)
+        if settings.route == "never":
+            found = await routed_topic(settings, TopicPlan.of(settings))
+            self._left = found.found.partitions if found.found else 0
+        else:
+            names = (settings.clicks_topic, settings.purchases_topic)
+            there = {name: counts[name] for name in names if name in counts}
+            self._tell(judge_state.inputs(there, settings.partitions))
+        if found is not None and found.found is not None:
+            name, purge_s = found.spec.name, settings.routed_purge_s
+            self._tell(judge_state.routed(name, found.found, settings.route, purge_s))
+
+    async def _look_at_state(self) -> None:
+        metas = await look.standing(self.settings, self._there(self.settings.changelog_topic))
+        self._tell(judge_state.state(metas, self.settings.partitions))
+
     async def _look_at_partitions(self) -> None:
         async with look.administration(self.settings) as admin:
             found = await look.partitions(admin, self.settings, self._counts())
-        self._partitions = found
         now, settings = _now(), self.settings
         stall_ms = int(settings.stall_timeout_s * 1000)
         self.report(judge_flow.clock(found, now))
@@ -167,6 +189,7 @@ class _Examination:
     async def _look_at_refusals(self) -> None:
         found = await look.refusals(self.settings, self._counts(), _now())
         self.report(judge_flow.refusals(found, self.settings.dead_letter_share))
+        self._tell(judge_state.misrouted(found, self.settings.route))
 
     async def _look_at_models(self) -> None:
         learning = self._catalogue.learning if self._catalogue else None
@@ -194,7 +217,8 @@ class _Examination:
 
     def _counts(self) -> dict[str, int]:
         """How many partitions each topic has that is there."""
-        return {t.spec.name: t.found.partitions for t in self._topics if t.found is not None}
+        there = {t.spec.name: t.found.partitions for t in self._topics if t.found is not None}
+        return there | ({self.settings.routed_topic: self._left} if self._left else {})
 
     def _inputs(self) -> bool:
         """Whether both inputs are there and fit the changelog: else offsets mean nothing."""

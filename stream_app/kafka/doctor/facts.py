@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from stream_app.engine.changelog import Meta
 
 #: Operations by their number in Kafka's protocol (KIP-430), as `stream-app acls` names them.
-OPERATIONS = {3: "Read", 4: "Write", 5: "Create", 8: "Describe", 10: "DescribeConfigs"}
+OPERATIONS = {
+    3: "Read",
+    4: "Write",
+    5: "Create",
+    6: "Delete",
+    7: "Alter",
+    8: "Describe",
+    10: "DescribeConfigs",
+}
 
 
 def operations(bits: int) -> frozenset[str] | None:

@@ -80,7 +80,7 @@ def rights(
             continue
         # Write on a transactional id cannot be asked without taking the id from its owner.
         needed = {"Describe"} if right.resource == "transactional-id" else set(right.operations)
-        if "Describe" in needed and has & {"Read", "Write"}:
+        if has & {"Read", "Write", "Delete", "Alter"}:
             needed -= {"Describe"}
         if lacking := sorted(needed - has):
             missing += 1

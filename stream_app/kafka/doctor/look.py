@@ -22,6 +22,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
+from stream_app.engine.changelog import Meta
 from stream_app.kafka.closing import leave_within
 from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.doctor.facts import (
@@ -147,6 +148,15 @@ async def transactional_id(admin: AIOKafkaAdminClient, name: str) -> frozenset[s
     if answer.error_code == TransactionalIdAuthorizationFailed.errno:
         return frozenset()
     return frozenset({"Describe"})
+
+
+async def standing(settings: Settings, number: int) -> dict[int, Meta | None]:
+    """The last `\\0meta` of each of so many partitions."""
+    changelog = [TopicPartition(settings.changelog_topic, n) for n in range(number)]
+    async with committed(settings.client_options(), settings.request_timeout_s) as reader:
+        return {
+            part.partition: meta for part, (meta, _) in (await metas(reader, changelog)).items()
+        }
 
 
 async def partitions(

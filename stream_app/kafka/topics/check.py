@@ -103,6 +103,7 @@ def _partitions(spec: TopicSpec, there: Found, counts: set[int]) -> str:
         "all topics need equally many: a user's events, profile and tags share a partition number. "
         "Was `stream-app repartition` broken off? Run it again. Otherwise create it anew, or set "
         "STREAM_APP_PARTITIONS to the count that the others have"
+        + ("; with STREAM_APP_ROUTE=auto an input may have any number" if spec.input else "")
     )
 
 
@@ -117,7 +118,7 @@ def _policy(spec: TopicSpec, there: Found) -> str:
     )
     return (
         f"cleanup.policy={policy}, {spec.policy} wanted: {why}; "
-        f"{_alter(spec, 'cleanup.policy', spec.policy)}"
+        f"{altered(spec.name, 'cleanup.policy', spec.policy)}"
     )
 
 
@@ -132,17 +133,15 @@ def _replication(spec: TopicSpec, there: Found) -> str:
 
 def _min_isr(spec: TopicSpec, there: Found) -> str:
     least = int(there.config.get("min.insync.replicas", "1"))
+    remedy = altered(spec.name, "min.insync.replicas", str(spec.min_isr))
     if least > there.replication:
         return (
             f"min.insync.replicas={least} with replication factor {there.replication}: "
-            f"nothing can be written; {_alter(spec, 'min.insync.replicas', str(spec.min_isr))}"
+            f"nothing can be written; {remedy}"
         )
     if least >= spec.min_isr:
         return ""
-    return (
-        f"min.insync.replicas={least}, at least {spec.min_isr} wanted; "
-        f"{_alter(spec, 'min.insync.replicas', str(spec.min_isr))}"
-    )
+    return f"min.insync.replicas={least}, at least {spec.min_isr} wanted; {remedy}"
 
 
 def _message_bytes(spec: TopicSpec, there: Found) -> str:
@@ -151,13 +150,14 @@ def _message_bytes(spec: TopicSpec, there: Found) -> str:
         return ""
     return (
         f"max.message.bytes={most}, at least {spec.max_message_bytes} wanted; "
-        f"{_alter(spec, 'max.message.bytes', str(spec.max_message_bytes))}"
+        f"{altered(spec.name, 'max.message.bytes', str(spec.max_message_bytes))}"
     )
 
 
-def _alter(spec: TopicSpec, key: str, value: str) -> str:
+def altered(topic: str, key: str, value: str) -> str:
+    """Kafka's own tool, called to change a setting of a topic."""
     return (
         'kafka-configs.sh --bootstrap-server "$STREAM_APP_BOOTSTRAP_SERVERS" --alter '
-        f"--entity-type topics --entity-name {spec.name} "
+        f"--entity-type topics --entity-name {topic} "
         f"--add-config {key}={value}"
     )

@@ -23,6 +23,10 @@ COMPACTED = {
     "max.compaction.lag.ms": str(7 * DAY_MS),
 }
 
+#: What has not arrived is never too old; what has is deleted by who read it (see kafka/purge.py),
+#: a segment at a time.
+ROUTED = {"retention.ms": "-1", "segment.bytes": str(50 * 2**20)}
+
 
 @dataclass(frozen=True)
 class TopicPlan:
@@ -87,7 +91,8 @@ class TopicSpec:
     extra: Mapping[str, str] = field(default_factory=dict)
     # One partition, whatever the others have: everybody reads it in the same order.
     single: bool = False
-    # Any number of partitions will do.
+    # Producers write there, and any number of partitions will do where events are routed.
+    input: bool = False
     free: bool = False
 
     @property
@@ -103,7 +108,7 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
     """Every topic in the order in which events pass them."""
 
     def topic(
-        name: str, purpose: str, extra: Mapping[str, str] | None = None, *, ours: bool = True
+        name: str, purpose: str, extra: Mapping[str, str] | None = None, *, taken: bool = False
     ) -> TopicSpec:
         extra = extra or {}
         return TopicSpec(
@@ -113,17 +118,18 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
             replication=plan.replication,
             min_isr=plan.min_isr,
             policy=extra.get("cleanup.policy", "delete"),
-            max_message_bytes=plan.max_message_bytes if ours else 0,
+            # What an event may weigh is the producers' matter: too large ones become dead letters.
+            max_message_bytes=0 if taken else plan.max_message_bytes,
             extra=extra,
+            input=taken,
+            free=taken and bool(plan.routed),
         )
 
-    week = {"retention.ms": str(7 * DAY_MS)}
     month = {"retention.ms": str(30 * DAY_MS)}
     kept = {"retention.ms": "-1"} if plan.keep_inputs else {}
     specs: tuple[TopicSpec, ...] = (
-        # What an event may weigh is the producers' matter: too large ones become dead letters.
-        topic(plan.clicks, "input: what users do", kept, ours=False),
-        topic(plan.purchases, "input: purchases and refunds", kept, ours=False),
+        topic(plan.clicks, "input: what users do", kept, taken=True),
+        topic(plan.purchases, "input: purchases and refunds", kept, taken=True),
         topic(plan.changelog, "profiles", COMPACTED),
         topic(plan.tags, "output: changes of tags"),
         topic(plan.tag_state, "output: tags as they are", COMPACTED),
@@ -131,10 +137,8 @@ def topic_specs(plan: TopicPlan) -> tuple[TopicSpec, ...]:
         topic(plan.dead_letters, "output: refused events", month),
     )
     if plan.routed:
-        clicks, purchases, *outputs = specs
-        inputs = (replace(clicks, free=True), replace(purchases, free=True))
-        routed = topic(plan.routed, "internal: events on the way to their users", week)
-        specs = (*inputs, routed, *outputs)
+        routed = topic(plan.routed, "internal: events on the way to their users", ROUTED)
+        specs = (*specs[:2], routed, *specs[2:])
     kept = {"retention.ms": str(int(plan.training_days * DAY_MS))}
     learned = (
         topic(plan.training, "output: samples to learn from", kept),

@@ -14,7 +14,7 @@ def run(*arguments: str) -> Result:
 
 def test_the_table_has_a_part_for_each_role() -> None:
     text = run().output
-    for role in ("producer", "worker", "trainer", "consumer", "operator"):
+    for role in ("producer", "worker", "trainer", "consumer", "operator", "maintainer"):
         assert f"{role}: User:shop-{role}" in text
 
 

@@ -34,7 +34,7 @@ def test_names_are_those_of_the_settings() -> None:
         "topic tag-state": {"Write", "DescribeConfigs"},
         "topic dead-letters": {"Write", "DescribeConfigs"},
         "topic shop-profiles-changelog": {"Read", "Write", "DescribeConfigs"},
-        "topic shop-routed": {"Read", "Write", "DescribeConfigs"},
+        "topic shop-routed": {"Read", "Write", "Delete", "DescribeConfigs"},
         "topic training": {"Write", "DescribeConfigs"},
         "topic m": {"Read", "DescribeConfigs"},
         "group shop": {"Read"},
@@ -42,10 +42,34 @@ def test_names_are_those_of_the_settings() -> None:
     }
 
 
-def test_nobody_may_delete_or_alter_and_only_operators_create() -> None:
+def test_who_changes_state_offline_may_no_more_than_that_needs() -> None:
+    state = {"Read", "Write", "Alter", "DescribeConfigs"}
+    assert of("maintainer", learning=False) == {
+        "topic c": {"Read", "Alter", "DescribeConfigs"},
+        "topic purchases": {"Read", "Alter", "DescribeConfigs"},
+        "topic shop-profiles-changelog": state,
+        "topic tag-state": state,
+        "topic shop-routed": state,
+        "topic tags": {"Alter", "DescribeConfigs"},
+        "topic dead-letters": {"Alter", "DescribeConfigs"},
+        "group shop": {"Describe"},
+        "transactional-id shop-*": {"Write"},
+    }
+    kept = {"Read", "Write", "DescribeConfigs"}
+    assert of("maintainer")["topic training"] == of("maintainer")["topic m"] == kept
+
+
+def test_nobody_may_delete_but_what_arrived_and_only_operators_create() -> None:
+    few = {"Create": "operator", "Delete": "worker", "Alter": "maintainer"}
     for right in rights(SETTINGS, learning=True, group="g"):
-        assert set(right.operations) <= {"Read", "Write", "Create", "Describe", "DescribeConfigs"}
-        assert "Create" not in right.operations or right.role == "operator"
+        assert set(right.operations) <= {"Read", "Write", "Describe", "DescribeConfigs", *few}
+        assert all(right.role == few.get(one, right.role) for one in right.operations)
+        assert "Delete" not in right.operations or right.name == "shop-routed"
+
+
+def test_where_nothing_is_routed_there_is_no_topic_of_it() -> None:
+    settings = SETTINGS.model_copy(update={"route": "never"})
+    assert not [r for r in rights(settings, learning=True) if r.name == "shop-routed"]
 
 
 def test_without_learning_there_is_no_trainer() -> None:

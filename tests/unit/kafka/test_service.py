@@ -22,7 +22,7 @@ from stream_app.kafka import service
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.in_use import ModelsInUse
 from stream_app.kafka.service import WorkerService
-from stream_app.kafka.topics import Finding, TopicPlan, TopicsError, topic_specs
+from stream_app.kafka.topics import Finding, TopicPlan, TopicsError, left, topic_specs
 from stream_app.kafka.topics.check import Found
 
 
@@ -357,11 +357,13 @@ async def test_routed_events_are_read_as_long_as_there_is_a_topic_of_them(
         specs = topic_specs(plan)
         return [Finding(s, found if there or s.name != plan.routed else None) for s in specs]
 
-    monkeypatch.setattr(service, "ensure_topics", ensure)
+    for module in (service, left):
+        monkeypatch.setattr(module, "ensure_topics", ensure)
     monkeypatch.setattr(service, "asyncio", Asyncio(made.beat))
     await made.service.prepare()
     try:
         assert made.subscribed == (["stream_app-routed"] if read else [])
         assert made.partitions.counts["clicks"] == 4
+        assert (made.service._purging is not None) == read
     finally:
         await made.service.leave()

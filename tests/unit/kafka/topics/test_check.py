@@ -74,9 +74,14 @@ def test_where_events_are_routed_inputs_may_have_any_number_of_partitions() -> N
         assert ("stream_app-routed" in there) == fit
         there |= {"clicks": Found(3, 1, {}), "purchases": Found(8, 1, {})}
         findings = compare(specs, there)
-        assert [f.spec.name for f in findings if f.misfits] == (
-            [] if fit else ["clicks", "purchases"]
-        )
+        bad = [f for f in findings if f.misfits]
+        assert [f.spec.name for f in bad] == ([] if fit else ["clicks", "purchases"])
+        assert all("with STREAM_APP_ROUTE=auto an input may" in f.misfits[0] for f in bad)
+
+
+def test_routed_events_are_kept_until_they_are_read() -> None:
+    (routed,) = [s for s in topic_specs(TopicPlan.of(Settings())) if s.name == "stream_app-routed"]
+    assert (routed.policy, routed.config["retention.ms"]) == ("delete", "-1")
 
 
 @pytest.mark.parametrize("name", ["training", "models"])
