@@ -15,7 +15,7 @@ SYSTEM_TESTS := $(wildcard tests/system)
 OPS := .cache/ops
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-system test-ops ops-tools chaos check bench bench-peers learn-report lock clean
+.PHONY: help demo test test-unit test-system test-ops ops-tools chaos check bench flames bench-peers learn-report lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,12 @@ check: $(VENV)/.dev ## Lint, format, types, import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/.dev ## Measure throughput, latency, restoring and memory
+bench: $(VENV)/.dev ## Measure throughput, latency, restoring and memory (20 minutes)
 	@$(BIN)/python -m bench
+
+flames: $(VENV)/.dev ## Draw where a worker's time goes, working a backlog off and at 1,000 events/s
+	@$(BIN)/python -m bench.flames
+	@$(BIN)/python -m bench.flames --rate 1000
 
 bench-peers: $(VENV)/.dev ## Measure the same job on Faust, Quix Streams, Bytewax, PyFlink too (40 minutes)
 	@$(BIN)/python -m bench.peers.install

@@ -15,13 +15,15 @@ import click
 import orjson
 
 from bench import catalogs, machine, report
-from bench.cases import PARTS, QUICK, Bench, Sizes
+from bench.cases import measure_round
+from bench.parts import EXTRA, PARTS, QUICK, Sizes, chosen
+from bench.stage import Stage
 from stream_app.kafka.embedded import EmbeddedKafka
 from stream_app.kafka.embedded.runtime import KAFKA_VERSION
 
 
 @click.command()
-@click.option("--only", help=f"Parts to measure, by commas: {', '.join(PARTS)}.")
+@click.option("--only", help=f"Parts to measure, by commas: {', '.join((*PARTS, *EXTRA))}.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--quick", is_flag=True, help="Small sizes: does it run? The figures mean nothing.")
 @click.option("--long", is_flag=True, help="Watch memory over 20 million events, not 3 million.")
@@ -30,12 +32,20 @@ from stream_app.kafka.embedded.runtime import KAFKA_VERSION
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the results; a whole run writes bench/results.json.",
 )
-def main(only: str | None, rounds: int, quick: bool, long: bool, output: Path | None) -> None:
+@click.option("--add", is_flag=True, help="Add what --only measures to bench/results.json.")
+def main(
+    only: str | None, rounds: int, quick: bool, long: bool, output: Path | None, add: bool
+) -> None:
     """Measure throughput, latency, restoring and memory on an embedded Kafka.
 
-    Takes about a quarter of an hour. Leave the machine alone meanwhile.
+    Takes about twenty minutes. Leave the machine alone meanwhile.
     """
-    parts = _parts(only)
+    try:
+        parts = chosen(only)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--only") from None
+    if add and (quick or not only):
+        raise click.UsageError("--add goes with --only, and not with --quick")
     sizes = QUICK if quick else Sizes()
     if long:
         sizes = replace(sizes, flat=20_000_000)
@@ -43,36 +53,36 @@ def main(only: str | None, rounds: int, quick: bool, long: bool, output: Path | 
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     date = datetime.now(UTC).isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory(prefix="stream-app-bench-") as folder:
-        found = _measure(Path(folder), sizes, parts, rounds)
-    results = report.summarise(found, machine.about(KAFKA_VERSION, date, asdict(sizes)))
-    click.echo(f"\n{report.table(results)}\n\n{report.provenance(results)}")
+        stage = _measure(Path(folder), sizes, parts, rounds)
+    about = machine.about(KAFKA_VERSION, date, asdict(sizes))
+    results = report.summarise(stage.found, about)
+    click.echo(f"\n{report.page(results)}\n\n{_durations(stage)}")
+    if add:
+        results = report.added(orjson.loads(report.RESULTS.read_bytes()), results)
     whole = parts == PARTS and not quick
-    if output or whole:
+    if output or whole or add:
         _write(results, output or report.RESULTS)
 
 
-def _parts(only: str | None) -> tuple[str, ...]:
-    parts = tuple(only.split(",")) if only else PARTS
-    unknown = set(parts) - set(PARTS)
-    if unknown:
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
-    return parts
-
-
-def _measure(
-    folder: Path, sizes: Sizes, parts: tuple[str, ...], rounds: int
-) -> dict[str, list[dict[str, Any]]]:
+def _measure(folder: Path, sizes: Sizes, parts: tuple[str, ...], rounds: int) -> Stage:
     with EmbeddedKafka(folder / "kafka", port=0, say=click.echo) as kafka:
-        logs = folder / "logs"
-        logs.mkdir()
+        own = folder / "workers"
+        own.mkdir()
         rules_only = catalogs.rules_only(folder)
-        bench = Bench(kafka.bootstrap_servers, rules_only, logs, sizes, parts, click.echo)
+        servers = kafka.bootstrap_servers
+        stage = Stage(servers, rules_only, own, sizes, parts, rounds, click.echo)
         began = time.monotonic()
         for number in range(rounds):
             click.echo(f"round {number + 1} of {rounds}, {time.monotonic() - began:.0f} s so far")
-            asyncio.run(bench.round(number, last=number == rounds - 1))
+            asyncio.run(measure_round(stage, number))
         click.echo(f"measured for {time.monotonic() - began:.0f} s")
-        return bench.found
+        return stage
+
+
+def _durations(stage: Stage) -> str:
+    """How long each part took in all rounds, its topics and their events included."""
+    parts = sorted(stage.took.items(), key=lambda part: -part[1])
+    return "seconds: " + ", ".join(f"{name} {seconds:.0f}" for name, seconds in parts)
 
 
 def _write(results: Any, output: Path) -> None:

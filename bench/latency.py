@@ -8,7 +8,10 @@ consumer returned it, less that event's time. Changes without a cause (time alon
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -42,7 +45,7 @@ async def measure(
     total = int(rate * seconds)
     sent = np.zeros(total, np.float64)
     waiting = _prepare(lane, f"live{rate}", events.zipf(total, users, rng), rng)
-    async with Probe(lane) as probe, loading(lane.servers) as loader:
+    async with _no_collections(), Probe(lane) as probe, loading(lane.servers) as loader:
         reading = asyncio.create_task(probe.read(f"live{rate}", sent))
         try:
             began = await _produce(loader, rate, waiting, sent)
@@ -53,6 +56,19 @@ async def measure(
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
     return _percentiles(probe, sent, began + skip_s) | {"sent_per_second": round(total / took)}
+
+
+@asynccontextmanager
+async def _no_collections() -> AsyncIterator[None]:
+    """Going through half a million prepared events would hold up producer and probe: they would
+    measure their own pauses.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _prepare(

@@ -1,9 +1,9 @@
-"""Rates of the worker: events, CPU, rows and changes while it works a backlog off."""
+"""Rates of workers: events, CPU, rows and changes while they work a backlog off."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,55 +11,82 @@ from bench.events import Events
 from bench.lanes import Lane, Offsets
 from bench.load import fill
 from bench.processes import MeasureError
-from bench.worker import Sample, Worker
+from bench.worker import Sample, Worker, reach
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A sample of the worker, and the offsets that its changelog had taken about then."""
+    """A sample of each worker, and the offsets that their changelog had taken about then."""
 
-    sample: Sample
+    samples: Sequence[Sample]
     offsets: int
 
+    def total(self, counter: str) -> float:
+        """A field's sum over the workers."""
+        return float(sum(getattr(sample, counter) for sample in self.samples))
 
-async def work_off(worker: Worker, lane: Lane, chunks: Iterable[Events]) -> dict[str, Any]:
-    """The rate at which an idle, ready worker works off a backlog that appears all at once.
 
-    The worker stands still (SIGSTOP) while the backlog is produced, so that producing is not
-    measured. The clock runs from the moment it may go on to its last commit: nothing of the backlog
-    is done before, nothing is left after. Slower than a steady stream of backlog would be, since
-    partitions of unequal size end one after the other.
+async def work_off(
+    workers: Sequence[Worker], lane: Lane, chunks: Iterable[Events]
+) -> dict[str, Any]:
+    """The rate at which a group's idle, ready workers work off a backlog that appears all at once.
+
+    They stand still (SIGSTOP) while the backlog is produced, so that producing is not measured. The
+    clock runs from the moment they may go on to the last commit: nothing of the backlog is done
+    before, nothing is left after. Slower than a steady stream of backlog would be, since partitions
+    of unequal size end one after the other.
     """
     ready_made = list(chunks)
     async with Offsets(lane.servers, lane.plan.changelog) as changelog:
-        before = await worker.sample()
-        worker.freeze()
+        before = [await worker.sample() for worker in workers]
+        for worker in workers:
+            worker.freeze()
         try:
             total = await fill(lane, ready_made)
             offsets = await changelog.total()
         finally:
-            begun = replace(before, at=time.monotonic(), cpu=worker.cpu_seconds())
-            worker.thaw()
+            begun = [
+                replace(sample, at=time.monotonic(), cpu=worker.cpu_seconds())
+                for worker, sample in zip(workers, before, strict=True)
+            ]
+            for worker in workers:
+                worker.thaw()
         ready_made.clear()
-        end = await worker.reach(before.events + total)
-        if end.rebalances != before.rebalances:
-            raise MeasureError("the worker stood still for too long and lost its partitions")
+        end = await reach(workers, sum(sample.events for sample in before) + total)
+        if [s.rebalances for s in end] != [s.rebalances for s in before]:
+            raise MeasureError("the workers stood still for too long and lost their partitions")
         return _between(Mark(begun, offsets), Mark(end, await changelog.total()))
 
 
 def _between(begin: Mark, end: Mark) -> dict[str, Any]:
     """What happened an event and a second between two marks."""
-    events = end.sample.events - begin.sample.events
-    seconds = end.sample.at - begin.sample.at
-    transactions = end.sample.transactions - begin.sample.transactions
+
+    def grown(counter: str) -> float:
+        return end.total(counter) - begin.total(counter)
+
+    number, transactions = grown("events"), grown("transactions")
+    seconds = max(s.at for s in end.samples) - min(s.at for s in begin.samples)
     # A transaction writes its \0meta and its marker to the changelog beside the rows.
     rows = end.offsets - begin.offsets - 2 * transactions
-    return {
-        "events_per_second": round(events / seconds, 1),
-        "cpu_us_per_event": round((end.sample.cpu - begin.sample.cpu) / events * 1e6, 2),
-        "rows_per_event": round(rows / events, 3),
-        "changes_per_event": round((end.sample.changes - begin.sample.changes) / events, 3),
-        "events_per_transaction": round(events / max(1, transactions)),
-        "events": events,
+    found = {
+        "events_per_second": round(number / seconds, 1),
+        "cpu_us_per_event": round(grown("cpu") / number * 1e6, 2),
+        "rows_per_event": round(rows / number, 3),
+        "changes_per_event": round(grown("changes") / number, 3),
+        "events_per_transaction": round(number / max(1, transactions)),
+        "events": round(number),
         "seconds": round(seconds, 2),
+    }
+    return found | (_busiest(begin, end, number) if len(end.samples) > 1 else {})
+
+
+def _busiest(begin: Mark, end: Mark, number: float) -> dict[str, Any]:
+    """CPU of the worker that took most, by the events of all: what decides when all are done where
+    each has a core of its own; and how the events were shared.
+    """
+    pairs = list(zip(begin.samples, end.samples, strict=True))
+    busiest = max(after.cpu - before.cpu for before, after in pairs)
+    return {
+        "busiest_cpu_us_per_event": round(busiest / number * 1e6, 2),
+        "largest_share": round(max(a.events - b.events for b, a in pairs) / number, 3),
     }

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from bench import targets
 from bench.processes import ROOT
 
 RESULTS: Final = ROOT / "bench" / "results.json"
@@ -21,23 +22,20 @@ END: Final = "<!-- end of results -->"
 THROUGHPUT: Final = (
     "worker_warm",
     "worker_warm_learning",
+    "worker_cold",
+    "two_workers",
     "worker",
     "new_users",
     "stock_faust",
     "consume",
 )
-_PACKAGES: Final = (
-    "stream-app",
-    "faust-streaming",
-    "aiokafka",
-    "numpy",
-    "orjson",
-    "msgspec",
-    "uvloop",
-)
+#: Parts that have figures for each of several sizes: `found` names them "latency 1000".
+SIZED: Final = ("latency", "cost", "cost_5m")
 _NAMES: Final = {
     "worker_warm": "worker, all users known",
     "worker_warm_learning": "the same with five predictions, segments and unusual users",
+    "worker_cold": "the same with a tenth of the users in memory",
+    "two_workers": "two workers, all users known",
     "worker": "worker, first pass",
     "new_users": "worker, each event a new user",
     "stock_faust": "stock Faust, one table write an event",
@@ -52,11 +50,20 @@ def summarise(found: Mapping[str, Sequence[Mapping[str, Any]]], about: Mapping[s
         if found.get(part):
             results[part] = _medians(found[part])
     for name, rounds in found.items():
-        if name.startswith("latency ") and rounds:
-            results.setdefault("latency", {})[name.removeprefix("latency ")] = _medians(rounds)
+        part, _, size = name.partition(" ")
+        if part in SIZED and rounds:
+            results.setdefault(part, {})[size] = _medians(rounds)
     if "memory" in results and found.get("flat"):
         results["memory"]["flat"] = found["flat"][0]
     return results | dict(about)
+
+
+def added(results: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
+    """results.json with the parts of another run, each with that run's date."""
+    parts = {
+        part: more[part] for part in (*THROUGHPUT, "restore", "memory", *SIZED) if part in more
+    }
+    return dict(results) | {name: part | {"date": more["date"]} for name, part in parts.items()}
 
 
 def _medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -71,7 +78,15 @@ def _medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def table(results: Mapping[str, Any]) -> str:
     """The figures as Markdown."""
-    parts = [_throughput(results), _latency(results), _restore(results), _memory(results)]
+    parts = [
+        targets.table(results),
+        _throughput(results),
+        _latency(results),
+        _cost(results),
+        _cold(results),
+        _restore(results),
+        _memory(results),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -89,14 +104,6 @@ def _throughput(results: Mapping[str, Any]) -> str:
             f"| {found['cpu_us_per_event']:.1f} | {_or_dash(found, 'rows_per_event')} "
             f"| {_or_dash(found, 'changes_per_event')} | {rounds} |"
         )
-    if {"worker_warm", "stock_faust"} <= set(results):
-        warm, stock = (results[p]["events_per_second"] for p in ("worker_warm", "stock_faust"))
-        lines.append(f"\nThe warm worker does {warm / stock:.1f} times the events of stock Faust.")
-    if {"worker_warm", "worker_warm_learning"} <= set(results):
-        plain, learned = (
-            results[p]["events_per_second"] for p in ("worker_warm", "worker_warm_learning")
-        )
-        lines.append(f"With learning it does {learned / plain:.0%} of what it does without.")
     return "\n".join(lines)
 
 
@@ -109,10 +116,50 @@ def _latency(results: Mapping[str, Any]) -> str:
         f"| {int(rate):,} | {found['p50_ms']:.0f} | {found['p99_ms']:.0f} | {found['max_ms']:.0f} "
         f"| {found['changes']:,.0f} |"
         for rate, found in results.get("latency", {}).items()
-        if found.get("p50_ms") is not None
+        if rate.isdecimal() and found.get("p50_ms") is not None
     ]
     head = ["| events/s | p50 ms | p99 ms | longest ms | changes |", "|---:|---:|---:|---:|---:|"]
     return "\n".join(head + lines) if lines else ""
+
+
+def _cost(results: Mapping[str, Any]) -> str:
+    """CPU and memory by the number of users, those of runs of their own last."""
+    by_users = dict(results.get("cost", {}))
+    if by_users and "worker_warm" in results:
+        by_users[str(results["sizes"]["users"])] = results["worker_warm"]
+    rows = [*_costs(by_users, ""), *_costs(results.get("cost_5m", {}), " (a run of its own)")]
+    head = [
+        "| users | CPU µs/event | rows/event | events/s | resident MB | bytes a further user |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    return "\n".join(head + rows) if rows else ""
+
+
+def _costs(by_users: Mapping[str, Any], note: str) -> Iterator[str]:
+    """A line for each number of users; memory is compared with that of the fewest."""
+    found = [(int(users), figures) for users, figures in by_users.items() if users.isdecimal()]
+    for users, figures in found:
+        fewest, least = found[0]
+        more = figures["resident_bytes"] - least["resident_bytes"]
+        # Of less users the buffers of working off are more than the rows.
+        each = f"{more / (users - fewest):,.0f}" if users >= 50 * fewest else "–"
+        yield (
+            f"| {users:,}{note} | {figures['cpu_us_per_event']:.1f} "
+            f"| {figures['rows_per_event']:.2f} | {figures['events_per_second']:,.0f} "
+            f"| {figures['resident_bytes'] / 1e6:,.0f} | {each} |"
+        )
+
+
+def _cold(results: Mapping[str, Any]) -> str:
+    found, users = results.get("worker_cold"), results.get("sizes", {}).get("users")
+    if not found or "worker_warm" not in results:
+        return ""
+    return (
+        f"With {found['resident_users']:,.0f} of {users:,} users in memory: "
+        f"{found['resident_bytes'] / 1e6:,.0f} MB resident, with all of them "
+        f"{results['worker_warm']['resident_bytes'] / 1e6:,.0f} MB; "
+        f"{found['cold_reads_per_event']:.2f} rows read from the local store an event."
+    )
 
 
 def _restore(results: Mapping[str, Any]) -> str:
@@ -144,6 +191,11 @@ def _memory(results: Mapping[str, Any]) -> str:
     return text
 
 
+def page(results: Mapping[str, Any]) -> str:
+    """All tables and what they were measured on."""
+    return f"{table(results)}\n\n{provenance(results)}"
+
+
 def provenance(results: Mapping[str, Any]) -> str:
     """One line on what the figures were measured on."""
     machine, versions = results["machine"], results["versions"]
@@ -155,14 +207,13 @@ def provenance(results: Mapping[str, Any]) -> str:
     )
 
 
-def write_page(results: Mapping[str, Any], page: Path = PAGE) -> None:
+def write_page(results: Mapping[str, Any], file: Path = PAGE) -> None:
     """Put the table between the page's marks."""
-    before, begin, rest = page.read_text().partition(BEGIN)
+    before, begin, rest = file.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"{page} lacks {BEGIN} or {END}")
-    body = f"{table(results)}\n\n{provenance(results)}"
-    page.write_text(f"{before}{begin}\n{body}\n{end}{after}")
+        raise ValueError(f"{file} lacks {BEGIN} or {END}")
+    file.write_text(f"{before}{begin}\n{page(results)}\n{end}{after}")
 
 
 if __name__ == "__main__":

@@ -50,8 +50,10 @@ def source_records(batch: events.Events) -> list[list[Record]]:
     return records
 
 
-async def seed(lane: Lane, users: int, now_ms: int) -> int:
-    """Write `users` profiles, each updated three times; returns the number of row records.
+async def seed(lane: Lane, users: int, now_ms: int, *, updates: int = UPDATES) -> int:
+    """Write `users` profiles as they are after three events; returns the number of row records.
+
+    Of the three updates of each the last `updates` are written: all where restoring is measured.
 
     On a lane that learns, models are put into use too, and the last update is decided by them.
     """
@@ -64,14 +66,14 @@ async def seed(lane: Lane, users: int, now_ms: int) -> int:
     compression = Settings().codec
     async with loading(lane.servers, _BATCH_BYTES, compression) as loader:
         await _write_beginning(loader, lane, profiles)
-        for rows in passes:
+        for rows in passes[-updates:]:
             for first in range(0, users, _CHUNK):
                 chunk = range(first, min(first + _CHUNK, users))
                 await _write_rows(loader, lane, chunk, rows)
             # What comes next supersedes it, so it must come after it.
             await loader.flush()
         await _write_meta(loader, lane, profiles)
-    return users * len(passes)
+    return users * updates
 
 
 def _fold_sample(program: Program, users: int, now_ms: int) -> tuple[Profiles, list[list[bytes]]]:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +28,10 @@ _COUNTERS = (
     "transactions_total",
     "users",
     "rebalances_total",
+    "cold_reads_total",
 )
+#: A partition's series, which ends when the partition goes.
+_OWNED = b"\nstream_app_partition_time_seconds{"
 _RESTORED = re.compile(r"(\d+) profiles restored in ([\d.]+) s")
 
 
@@ -42,14 +46,18 @@ class Sample:
     transactions: int
     users: int
     rebalances: int
+    cold_reads: int
+    partitions: int
 
 
 class Worker(Process):
-    """`python -m stream_app worker` on a lane, with the retail catalogue and default settings."""
+    """`python -m stream_app worker` on a lane, with the lane's catalogue and default settings but
+    those named in `env`.
+    """
 
-    def __init__(self, lane: Lane, log: Path) -> None:
+    def __init__(self, lane: Lane, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
-        env = lane.environment() | {"STREAM_APP_HTTP_PORT": str(self.port)}
+        env = lane.environment() | {"STREAM_APP_HTTP_PORT": str(self.port)} | dict(env or {})
         super().__init__(["-m", "stream_app", "worker", "--no-restart"], log, env)
 
     async def __aenter__(self) -> Self:
@@ -67,7 +75,7 @@ class Worker(Process):
         """Wait for /readyz; returns the seconds since the process was started."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self._check()
+            self.check()
             status, _ = await self._get("/readyz")
             if status == 200:
                 return time.monotonic() - self.started
@@ -88,24 +96,15 @@ class Worker(Process):
         """Read its counters, and its CPU time right after."""
         status, body = await self._get("/metrics")
         if status != 200:
-            self._check()
+            self.check()
             raise MeasureError(f"/metrics answered {status}\n{self.tail()}")
         at, cpu, sums = time.monotonic(), self.cpu_seconds(), _sums(body)
-        return Sample(at, cpu, *(int(sums[f"stream_app_{name}"]) for name in _COUNTERS))
+        counted = (int(sums[f"stream_app_{name}"]) for name in _COUNTERS)
+        return Sample(at, cpu, *counted, partitions=body.count(_OWNED))
 
     async def reach(self, events: int) -> Sample:
         """The first sample with at least so many committed events; bounded by a stall."""
-        last, moved = -1, time.monotonic()
-        while True:
-            sample = await self.sample()
-            if sample.events >= events:
-                return sample
-            if sample.events > last:
-                last, moved = sample.events, sample.at
-            if sample.at - moved > STALL_S:
-                raise MeasureError(f"stuck at {last} of {events} events\n{self.tail()}")
-            self._check()
-            await asyncio.sleep(POLL_S)
+        return (await reach([self], events))[0]
 
     async def settle(self, seconds: float = 60.0) -> None:
         """Wait until what was due at the start is decided: five seconds with hardly a change."""
@@ -116,7 +115,7 @@ class Worker(Process):
             quiet = quiet + 1 if now.changes - before.changes <= QUIET_CHANGES else 0
             before = now
 
-    def _check(self) -> None:
+    def check(self) -> None:
         if not self.alive:
             raise MeasureError(f"the worker ended\n{self.tail()}")
 
@@ -126,6 +125,41 @@ class Worker(Process):
                 return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError):
             return 0, b""
+
+
+async def reach(workers: Sequence[Worker], events: int) -> list[Sample]:
+    """The first samples, one a worker, with at least so many events that all of them together have
+    committed. Raises MeasureError when nothing moves for `STALL_S`.
+    """
+    last, moved = -1, time.monotonic()
+    while True:
+        samples = [await worker.sample() for worker in workers]
+        total = sum(sample.events for sample in samples)
+        if total >= events:
+            return samples
+        if total > last:
+            last, moved = total, samples[-1].at
+        if samples[-1].at - moved > STALL_S:
+            raise MeasureError(f"stuck at {last} of {events} events\n{workers[0].tail()}")
+        for worker in workers:
+            worker.check()
+        await asyncio.sleep(POLL_S)
+
+
+async def share(workers: Sequence[Worker], seconds: float = 90.0) -> None:
+    """Wait until each of a group's workers has as many partitions as any other, restored.
+
+    Raises MeasureError when they do not share them so in time.
+    """
+    deadline, fair = time.monotonic() + seconds, PARTITIONS // len(workers)
+    while time.monotonic() < deadline:
+        for worker in workers:
+            await worker.ready()
+        owned = [(await worker.sample()).partitions for worker in workers]
+        if owned == [fair] * len(workers):
+            return
+        await asyncio.sleep(0.5)
+    raise MeasureError(f"the workers have {owned} partitions, not {fair} each\n{workers[0].tail()}")
 
 
 def _sums(exposition: bytes) -> defaultdict[str, float]:

@@ -54,7 +54,52 @@ def test_the_page_gets_the_table_between_its_marks(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     assert "old" not in text
     assert "40,000" in text
-    assert "13.3 times" in text
+    # Medians of the rounds' ratios: 7.5, 25 and 13.3.
+    assert "| × stock Faust | ≥ 15.0 | 13.3 | **no** | 7.5, 25.0, 13.3 |" in text
+
+
+def known(cpu: float, resident: int) -> dict[str, float]:
+    return rate(50_000) | {
+        "cpu_us_per_event": cpu,
+        "rows_per_event": 0.5,
+        "resident_bytes": resident,
+    }
+
+
+def test_cost_is_told_by_the_number_of_users_and_memory_by_the_further_ones() -> None:
+    found = {
+        "worker_warm": [known(18.0, 1_590_000_000)],
+        "cost 10000": [known(16.0, 105_000_000)],
+        "cost 100000": [known(17.0, 240_000_000)],
+        "cost_5m 10000": [known(16.5, 100_000_000)],
+        "cost_5m 5000000": [known(19.0, 7_585_000_000)],
+    }
+    text = report.table(report.summarise(found, {"sizes": {"users": 1_000_000}}))
+    assert "| 10,000 | 16.0 | 0.50 | 50,000 | 105 | – |" in text
+    assert "| 1,000,000 | 18.0 | 0.50 | 50,000 | 1,590 | 1,500 |" in text
+    assert "| 5,000,000 (a run of its own) | 19.0 | 0.50 | 50,000 | 7,585 | 1,500 |" in text
+    assert "5,000,000 users × 10,000 | – | 1.15 | – | 1.15 |" in text
+
+
+def test_a_worker_with_few_users_in_memory_stands_beside_one_with_all() -> None:
+    cold = known(30.0, 600_000_000) | {"resident_users": 100_000, "cold_reads_per_event": 0.125}
+    found = {"worker_warm": [known(18.0, 1_500_000_000)], "worker_cold": [cold]}
+    text = report.table(report.summarise(found, {"sizes": {"users": 1_000_000}}))
+    assert "With 100,000 of 1,000,000 users in memory: 600 MB" in text
+    assert "| ≥ 0.50 | 1.00 | yes | 1.00 |" in text
+
+
+def test_parts_of_another_run_are_added_with_their_date() -> None:
+    results = report.summarise(FOUND, ABOUT)
+    other = report.summarise(
+        {"cost_5m 10000": [known(1, 1)]}, ABOUT | {"date": "2026-02-03T00:00:00+00:00"}
+    )
+    both = report.added(results, other)
+    assert both["worker_warm"] == results["worker_warm"]
+    assert both["date"] == ABOUT["date"]
+    assert both["cost_5m"]["date"] == "2026-02-03T00:00:00+00:00"
+    assert both["cost_5m"]["10000"]["cpu_us_per_event"] == 1
+    assert "10,000 (a run of its own)" in report.table(both)
 
 
 def test_a_page_without_marks_is_refused(tmp_path: Path) -> None:
