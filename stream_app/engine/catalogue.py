@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from stream_app.domain.clock import DAY
 from stream_app.domain.decode import DecodeOptions, Decoder
 from stream_app.domain.expression import Frame
 from stream_app.domain.layout import Field, Layout
@@ -19,9 +20,11 @@ from stream_app.domain.money import Money, exponent
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.domain.source import Node, load
 from stream_app.engine.learned import learned_tags
+from stream_app.engine.retention import Retention
 from stream_app.engine.sampling import Sampler
 from stream_app.features import BoundFeatures, Features, FeatureSettings, compile_features
 from stream_app.features import declare as declare_features
+from stream_app.features.windows import ALL, PANE_MS
 from stream_app.learning.declaration import Learning
 from stream_app.learning.declaration import declare as declare_learning
 from stream_app.tagging import BoundTags, TagDeclaration, Tags, compile_tags
@@ -31,6 +34,7 @@ from stream_app.tagging import declare as declare_tags
 ROW_BUDGET: Final = 1_200
 CLOCKS: Final = ("wall", "event")
 _HOURS: Final = 24
+_IDLE: Final = "idle_retention"
 
 #: Fields that the engine itself keeps in every row.
 ENGINE_FIELDS: Final = (Field("due", "i8"),)
@@ -46,6 +50,8 @@ class Shop:
     night: tuple[int, int] = (22, 6)
     partitioner: str = "murmur2"
     clock: str = "wall"
+    #: None: nobody is forgotten.
+    idle_retention_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,9 @@ class Program:
         #: None where nothing is learned.
         self.sampler = Sampler(catalogue.learning) if catalogue.learning else None
         self.partitioner = PARTITIONERS[self.shop.partitioner]
+        idle_ms = self.shop.idle_retention_ms
+        #: None where nobody is forgotten.
+        self.retention = None if idle_ms is None else Retention(idle_ms)
 
     def thresholds(self, quantiles: Mapping[str, float]) -> Mapping[str, Sequence[float]]:
         """What rules compare each feature to that changes as time passes, by these quantiles.
@@ -140,6 +149,7 @@ def load_catalogue(name: str | Path, budget: int = ROW_BUDGET) -> Catalogue:
     tags = compile_tags({**ruled, **learned}, features.kinds)
     catalogue = Catalogue(str(path), _revision(path), shop, features, tags, learning)
     _check_budget(catalogue, root, budget)
+    _check_retention(catalogue, root)
     return catalogue
 
 
@@ -171,6 +181,26 @@ def _check_budget(catalogue: Catalogue, root: Node, budget: int) -> None:
         )
 
 
+def _check_retention(catalogue: Catalogue, root: Node) -> None:
+    """Refuse to forget users earlier than a window or a horizon looks."""
+    kept = catalogue.shop.idle_retention_ms
+    if kept is None:
+        return
+    windows = catalogue.features.windows.items()
+    looks = [(ms, f"{name} looks back") for name, (ms, _) in windows if ms < PANE_MS[ALL]]
+    # A sample is of users who are there when its outcome is drawn, whatever they do.
+    tasks = catalogue.learning.tasks if catalogue.learning else ()
+    looks += [(task.horizon_ms + DAY, f"{task.name} with its sample looks ahead") for task in tasks]
+    longest, who = max(looks, default=(0, ""))
+    if kept < longest:
+        [shop] = [node for key, node in root.items() if key == "shop"]
+        [field] = [node for key, node in shop.items() if key == "idle_retention"]
+        raise field.error(
+            f"users would be forgotten after {field.value}, but {who} {longest / DAY:g} days",
+            f"{-(-longest // DAY)}d or more",
+        )
+
+
 def _locate(name: str | Path) -> Path:
     text = str(name)
     if "/" in text or text.endswith((".yaml", ".yml")):
@@ -185,7 +215,7 @@ def _revision(path: Path) -> str:
 def _shop(node: Node | None) -> Shop:
     if node is None:
         return Shop()
-    node.check_keys(("timezone", "currency", "rates", "night", "partitioner", "clock"))
+    node.check_keys(("timezone", "currency", "rates", "night", "partitioner", "clock", _IDLE))
     readers: dict[str, Callable[[Node], Any]] = {
         "timezone": _timezone,
         "currency": _currency,
@@ -193,8 +223,10 @@ def _shop(node: Node | None) -> Shop:
         "night": _night,
         "partitioner": lambda value: _choice(value, tuple(PARTITIONERS)),
         "clock": lambda value: _choice(value, CLOCKS),
+        _IDLE: Node.duration_ms,
     }
-    return _check_money(node, Shop(**{key: readers[key](value) for key, value in node.items()}))
+    fields = {f"{_IDLE}_ms" if key == _IDLE else key: readers[key](v) for key, v in node.items()}
+    return _check_money(node, Shop(**fields))
 
 
 def _timezone(node: Node) -> str:

@@ -41,6 +41,8 @@ class Meta(msgspec.Struct, frozen=True):
     under which all rows have been decided, `models` the revision of the models by which (empty: not
     all by the same, or by none). `seen` and `pause` are the feed's (see `Feed`). `format`, `busy`
     and `partitions`: see `versions`. `was` are the numbers of partitions that there were before.
+    `users` are how many profiles there are, and `tags` how many of them have each tag; None where
+    whoever wrote it does not know.
     """
 
     next: dict[str, int]
@@ -55,6 +57,8 @@ class Meta(msgspec.Struct, frozen=True):
     partitions: int = 0
     busy: str = ""
     was: tuple[int, ...] = ()
+    users: int | None = None
+    tags: dict[str, int] | None = None
 
 
 def encode_meta(meta: Meta) -> KeyValue:
@@ -98,7 +102,6 @@ class Loader:
         self._foreign: dict[str, bytes] = {}
         #: Numbers of those that are kept raw by the profiles themselves.
         self._shelved: list[NDArray[np.intp]] = []
-        self._deleted: set[bytes] = set()
 
     def add(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records (key, value); of several with one key the last counts."""
@@ -113,12 +116,16 @@ class Loader:
         if None in values:
             last = dict(rows)
             left = {key: value for key, value in last.items() if value is not None}
-            self._deleted |= last.keys() - left.keys()
+            self._forget([key.decode() for key in last.keys() - left.keys()])
             keys, values = tuple(left), tuple(left.values())
-        if self._deleted:
-            self._deleted.difference_update(keys)
         if keys:
             self._add_rows([key.decode() for key in keys], values)
+
+    def _forget(self, users: list[str]) -> None:
+        for user in users:
+            self._foreign.pop(user, None)
+        slots = self.profiles.find(users)
+        self.profiles.forget(slots[slots >= 0])
 
     def _add_rows(self, users: list[str], values: Sequence[bytes]) -> None:
         layout = self.profiles.program.layout
@@ -169,6 +176,14 @@ class Loader:
                 self._foreign.pop(key, None)
         profiles.put(keys, np.frombuffer(block, dtype=profiles.program.layout.dtype))
 
+    @property
+    def has_forgotten(self) -> bool:
+        """Whether there are no users beyond those that the last commit knew.
+
+        To a store's that begin in the middle, compaction may have taken deletions away.
+        """
+        return self.meta is None or self.meta.users in (None, len(self.profiles))
+
     def finish(self) -> Profiles:
         """Return the profiles after the last record.
 
@@ -176,8 +191,6 @@ class Loader:
         Unready where a worker must not go on (see `versions`).
         """
         self._place_foreign()
-        if self._deleted:
-            self.profiles = self.profiles.without({key.decode() for key in self._deleted})
         profiles = self.profiles
         if self.meta is None:
             if len(profiles):

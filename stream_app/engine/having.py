@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stream_app.engine.catalogue import Program
 from stream_app.engine.profiles import Profiles
+from stream_app.tagging.declarations import Listed
 from stream_app.tagging.having import having
 
 #: Rows read at a time.
@@ -17,25 +19,34 @@ _BY = {"added": 1, "removed": -1}
 class TagUsers:
     """`counts` of one partition's users by tag, as its profiles are.
 
-    None where profiles are on a disk: to count them would be to read them all.
+    Of profiles on a disk they go on from what the last commit says, since to count would be to read
+    them all; None where it does not say it.
     """
 
-    def __init__(self, profiles: Profiles) -> None:
-        self.counts: dict[str, int] | None = None
+    def __init__(self, profiles: Profiles, known: Mapping[str, int] | None = None) -> None:
+        """Begin after a restore; `known` is what the last commit says."""
+        self.counts: dict[str, int] | None = None if known is None else dict(known)
+        if not len(profiles):
+            self.counts = {}
         self.recount(profiles)
 
     def recount(self, profiles: Profiles) -> None:
-        """Count all rows, after a restore or under another catalogue."""
-        if type(profiles) is not Profiles:
-            return
-        program = profiles.program
-        tags = tuple(program.catalogue.tags.declarations.values())
-        counts = dict.fromkeys((tag.name for tag in tags), 0)
-        for first in range(0, len(profiles), _SLICE):
-            slots = np.arange(first, min(first + _SLICE, len(profiles)), dtype=np.intp)
-            for name, n in having(tags, program.layout, profiles.gather(slots)).items():
-                counts[name] += n
-        self.counts = counts
+        """Count all rows, or take over what is known of the tags that are declared now."""
+        declared = profiles.program.catalogue.tags.declarations
+        if type(profiles) is Profiles:
+            self.counts = _counted(profiles)
+        elif self.counts is not None:
+            self.counts = {name: self.counts.get(name, 0) for name in declared}
+
+    def adopt(self, profiles: Profiles, before: Program) -> None:
+        """Go on with profiles that were those of the catalogue `before`."""
+        declared = profiles.program.catalogue.tags.declarations
+        for name, tag in before.catalogue.tags.declarations.items():
+            # A list has another place in the row, which begins empty.
+            listed = name in declared and isinstance(declared[name].form, Listed)
+            if self.counts is not None and listed != isinstance(tag.form, Listed):
+                self.counts.pop(name, None)
+        self.recount(profiles)
 
     def change(self, changes: Mapping[tuple[str, ...], int]) -> None:
         """Take what a round changed, by tag and action."""
@@ -43,3 +54,14 @@ class TagUsers:
             for (tag, action), n in changes.items():
                 if tag in self.counts:
                     self.counts[tag] += n * _BY.get(action, 0)
+
+
+def _counted(profiles: Profiles) -> dict[str, int]:
+    program = profiles.program
+    tags = tuple(program.catalogue.tags.declarations.values())
+    counts = dict.fromkeys((tag.name for tag in tags), 0)
+    for first in range(0, profiles.extent, _SLICE):
+        slots = np.arange(first, min(first + _SLICE, profiles.extent), dtype=np.intp)
+        for name, n in having(tags, program.layout, profiles.gather(slots)).items():
+            counts[name] += n
+    return counts

@@ -24,6 +24,8 @@ from stream_app.engine.profiles import Profiles
 from stream_app.tagging import Decision
 
 KeyValue = tuple[bytes, bytes | memoryview]
+#: The same, or without a value: that deletes the key.
+Keyed = tuple[bytes, bytes | memoryview | None]
 #: Rows read at a time.
 _SLICE: Final = 10_000
 
@@ -33,31 +35,40 @@ class Outputs:
     """What to publish about `users` (m,), whose rows changed.
 
     Changes and rows are encoded only as they are asked for; `states` are records of `tag-state`.
+    `gone` are users whose rows are deleted, and `forgotten` is how many were.
     """
 
     changes: list[TagChange] = field(default_factory=list)
-    states: list[KeyValue] = field(default_factory=list)
+    states: list[Keyed] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    forgotten: int = 0
     #: The rows' bytes, one after the other, which nobody writes to any more.
     block: memoryview = memoryview(b"")  # noqa: RUF009 - read only
 
     def then(self, later: Outputs) -> Outputs:
         """Return both, `later` after this."""
-        if not self.users:
+        if not (self.users or self.gone):
             return later
+        # Deletions stand behind all rows: of whoever has come back there is none.
+        back = set(later.users)
         return Outputs(
             self.changes + later.changes,
             self.states + later.states,
             self.users + later.users,
+            [user for user in self.gone if user not in back] + later.gone,
+            self.forgotten + later.forgotten,
             memoryview(b"".join((self.block, later.block))),
         )
 
-    def rows(self) -> Iterator[KeyValue]:
+    def rows(self) -> Iterator[Keyed]:
         """Yield the changelog's records: views of `block`; a row's first field names its layout."""
         if self.users:
             block, size = self.block, len(self.block) // len(self.users)
             for user, at in zip(self.users, range(0, len(block), size), strict=True):
                 yield user.encode(), block[at : at + size]
+        for user in self.gone:
+            yield user.encode(), None
 
     def encoded_changes(self) -> Iterator[KeyValue]:
         """Yield the records for the `tags` topic."""
@@ -89,18 +100,21 @@ def publish(
     thresholds = program.thresholds(quantiles)
     passing = program.features.due(rows, now, thresholds, program.opaque)
     rows["due"] = np.minimum(passing, decisions.due)
+    if program.retention is not None:
+        np.minimum(rows["due"], program.retention.ends(rows), out=rows["due"])
     users = profiles.names(touched)
     block = rows.view(np.uint8).data
     if not decisions.changes:
         return Outputs(users=users, block=block)
     causes = _causes(profiles.number, len(rows), index, batch, records)
-    chain = _Chain(users, rows, causes, now, emitted_at)
+    chain = Chain(users, rows, causes, now, emitted_at)
     changes = [chain.follow(decision) for decision in decisions.changes]
     changed = chain.close(rows)
-    return Outputs(changes, _states(profiles, rows, changed, users), users, block)
+    states = _states(profiles, rows, changed, users)
+    return Outputs(changes, states, users, block=block)
 
 
-class _Chain:
+class Chain:
     """Numbers the changes of each of some users, going on from their rows' versions."""
 
     def __init__(
@@ -190,7 +204,7 @@ def _causes(
 
 def _states(
     profiles: Profiles, rows: NDArray[np.void], changed: list[int], users: Sequence[str]
-) -> list[KeyValue]:
+) -> list[Keyed]:
     """The records of `tag-state` of the rows `changed`; `users` (m,) are those of all rows."""
     tags = profiles.program.tags.states_in_json(rows, profiles.dictionary.values, changed)
     born, version = (rows[name][changed].tolist() for name in ("born", "version"))
@@ -201,8 +215,8 @@ def _states(
 
 def tag_states(profiles: Profiles) -> Iterator[TagState]:
     """Yield the tag state of every user that has had a tag."""
-    for first in range(0, len(profiles), _SLICE):
-        slots = np.arange(first, min(first + _SLICE, len(profiles)), dtype=np.intp)
+    for first in range(0, profiles.extent, _SLICE):
+        slots = np.arange(first, min(first + _SLICE, profiles.extent), dtype=np.intp)
         rows = profiles.gather(slots)
         states = profiles.program.tags.states(rows, profiles.dictionary.values)
         for i in np.flatnonzero(rows["version"] > 0).tolist():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -28,7 +28,7 @@ class Profiles:
 
     `due` mirrors the rows' field of that name in one piece, so that a look for due rows touches
     8 bytes a user. `time` is partition time (ms), which never falls. Without `models` what they
-    decided before stays until it expires.
+    decided before stays until it expires. Slots of users who were forgotten are given again.
     """
 
     def __init__(self, program: Program, number: int = 0, partitions: int = 1) -> None:
@@ -44,20 +44,31 @@ class Profiles:
         self.models: Models | None = None
         self._hashes: Hashes = np.empty(0, dtype=np.uint64)
         self._due = np.empty(0, dtype=np.int64)
+        #: Slots of nobody, ascending.
+        self._free: NDArray[np.intp] = np.empty(0, dtype=np.intp)
 
     def __len__(self) -> int:
+        return len(self.slots)
+
+    @property
+    def extent(self) -> int:
+        """How many slots there are; in some nobody is."""
         return len(self.users)
 
     @property
     def due(self) -> NDArray[np.int64]:
         """Next moment (ms) at which each row can change without an event, by slot."""
-        return self._due[: len(self.users)]
+        return self._due[: self.extent]
 
     def add(self, users: Sequence[str]) -> NDArray[np.intp]:
-        """Append blank rows for `users`, none of which is known, and return their slots."""
-        first = self.rows.extend(len(users))
-        slots = np.arange(first, first + len(users), dtype=np.intp)
-        self.users.extend(users)
+        """Make blank rows for `users`, none of which is known, and return their slots."""
+        first = self.extent
+        slots = self._take(len(users))
+        again = int(np.count_nonzero(slots < first))
+        if again:
+            self._replace(slots[:again], users[:again])
+        self.users.extend(users[again:])
+        self.rows.extend(len(users) - again)
         self.slots.update(zip(users, slots.tolist(), strict=True))
         if len(self.users) > len(self._due):
             # Empty, not filled: pages beyond the last user take no memory.
@@ -69,22 +80,38 @@ class Profiles:
         self.rows.scatter(slots, np.repeat(blank, len(users)))
         return slots
 
-    def without(self, users: Collection[str]) -> Profiles:
-        """Return a copy of these profiles without some users."""
-        left = Profiles(self.program, self.number, self.partitions)
-        left.time, left.dictionary, left.feed = self.time, self.dictionary, self.feed
-        kept = np.array([u not in users for u in self.users], dtype=np.bool_).nonzero()[0]
-        for first in range(0, len(kept), _SLICE):
-            slots = kept[first : first + _SLICE]
-            left.scatter(left.add([self.users[i] for i in slots.tolist()]), self.gather(slots))
-        return left
+    def _take(self, n: int) -> NDArray[np.intp]:
+        """Return slots for `n` users, ascending: those of nobody before new ones."""
+        free, self._free = self._free[:n], self._free[n:]
+        first = self.extent
+        return np.concatenate((free, np.arange(first, first + n - len(free), dtype=np.intp)))
+
+    def _replace(self, slots: NDArray[np.intp], users: Sequence[str]) -> None:
+        for slot, user in zip(slots.tolist(), users, strict=True):
+            self.users[slot] = user
+        # Of the others they are not worked out yet.
+        known = slots[slots < len(self._hashes)]
+        self._hashes[known] = hashes(users[: len(known)])
+
+    def forget(self, slots: NDArray[np.intp]) -> None:
+        """Have nobody at `slots` (m,), which are distinct; whoever comes next gets them."""
+        for slot in slots.tolist():
+            del self.slots[self.users[slot]]
+            self.users[slot] = ""
+        self.rows.scatter(slots, self.program.layout.blank(len(slots)))
+        self._vacate(slots)
+
+    def _vacate(self, slots: NDArray[np.intp]) -> None:
+        self._due[slots] = NEVER
+        # Two ascending runs: merged in one pass.
+        self._free = np.sort(np.concatenate((self._free, np.sort(slots))), kind="stable")
 
     def __contains__(self, user: object) -> bool:
         return user in self.slots
 
     def known(self) -> Iterator[str]:
         """Yield every user, in order of slots."""
-        yield from self.users
+        yield from self.slots
 
     def find(self, users: Sequence[str]) -> NDArray[np.intp]:
         """Return the slots (m,) of users, -1 for one that is not known."""
@@ -178,7 +205,8 @@ class Profiles:
 
     def decide_anew(self) -> None:
         """Make every row due: its tags were decided under another catalogue or by other models."""
-        self._due[: len(self.users)] = 0
+        self._due[: self.extent] = 0
+        self._due[self._free] = NEVER
 
     def read(self, user: str, at: int | None = None) -> dict[str, Plain]:
         """Return a user's feature values at `at` (ms), by default at partition time."""
@@ -187,10 +215,10 @@ class Profiles:
 
     def read_all(self, at: int) -> Iterator[tuple[str, dict[str, Plain]]]:
         """Yield every user with his feature values at `at` (ms)."""
-        for first in range(0, len(self.users), _SLICE):
-            users = self.users[first : first + _SLICE]
-            slots = np.arange(first, first + len(users), dtype=np.intp)
-            yield from zip(users, self._read(slots, at), strict=True)
+        everybody = np.sort(np.fromiter(self.slots.values(), np.intp, len(self.slots)))
+        for first in range(0, len(everybody), _SLICE):
+            slots = everybody[first : first + _SLICE]
+            yield from zip(self.names(slots), self._read(slots, at), strict=True)
 
     def _read(self, slots: NDArray[np.intp], at: int) -> Iterator[dict[str, Plain]]:
         values = self.program.features.values(self.gather(slots), at, self.dictionary)
@@ -200,10 +228,10 @@ class Profiles:
         moved = Profiles(program, self.number, self.partitions)
         moved.time, moved.dictionary, moved.feed = self.time, self.dictionary, self.feed
         moved.users, moved.slots = self.users, self.slots
-        moved._due, moved._hashes = self._due, self._hashes
-        moved.rows.extend(len(self.users))
-        for first in range(0, len(self.users), _SLICE):
-            slots = np.arange(first, min(first + _SLICE, len(self.users)), dtype=np.intp)
+        moved._due, moved._hashes, moved._free = self._due, self._hashes, self._free
+        moved.rows.extend(self.extent)
+        for first in range(0, self.extent, _SLICE):
+            slots = np.arange(first, min(first + _SLICE, self.extent), dtype=np.intp)
             rows = migrate(self.gather(slots), self.program.layout, program.layout)
             moved.rows.scatter(slots, rows)
         return moved

@@ -119,7 +119,11 @@ class Sampler:
         drawn = profiles.hashes()[view.slots]
         order = units(drawn, end // DAY)
         chosen = {task: order < task.rate for task in tasks}
+        retention = profiles.program.retention
         for task in tasks:
+            if retention is not None:
+                # Of whoever may be forgotten by then, only those who come back had an outcome.
+                chosen[task] &= retention.lasting(view.rows, end + task.horizon_ms)
             if task.among is not None:
                 chosen[task] &= task.among.true(view.frame)
         fitted = np.zeros(len(order), np.bool_) if segments is None else order < segments.rate
@@ -192,6 +196,9 @@ def _look(profiles: Profiles, slots: Slots, *, before: int, at: int) -> _View:
     """Look at those of `slots` who were first seen before `before`, when the day `at` ends."""
     rows = profiles.gather(slots)
     known = (rows["born"] != 0) & (rows["first_seen"] < before)
+    if profiles.program.retention is not None:
+        # Those who are to be forgotten do not count, however many rounds that takes.
+        known &= ~profiles.program.retention.over(rows, at)
     rows, slots = np.ascontiguousarray(rows[known]), slots[known]
     # A moment earlier, the windows of days end with the day.
     values = profiles.program.features.values(rows, at - 1, profiles.dictionary)

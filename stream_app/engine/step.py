@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stream_app.domain.batch import TOPICS, EventBatch
 from stream_app.domain.errors import Misplaced, Reason, Rejected
+from stream_app.engine.forgetting import forget
 from stream_app.engine.outputs import KeyValue, Outputs, publish
 from stream_app.engine.profiles import Profiles
 
@@ -113,20 +114,51 @@ def _fold(
 ) -> None:
     """Fold events into their rows, decide these and the rows that are due, and add to `result`."""
     profiles.time = max(profiles.time, int(batch.at.max(initial=0)))
+    retention = profiles.program.retention
+    while retention is not None and retention.spans(batch.at):
+        before = _until(batch, int(batch.at.min()) + retention.idle_ms)
+        if not before.any():
+            break
+        earlier = batch.select(before)
+        _fold_at_once(profiles, earlier, slots[before], records, result, emitted_at, 0)
+        batch, slots = batch.select(~before), slots[~before]
+    _fold_at_once(profiles, batch, slots, records, result, emitted_at, due_limit)
+
+
+def _fold_at_once(
+    profiles: Profiles,
+    batch: EventBatch,
+    slots: NDArray[np.intp],
+    records: Sequence[Sequence[Record]],
+    result: Step,
+    emitted_at: int,
+    due_limit: int,
+) -> None:
     due = profiles.due_slots(profiles.time, due_limit)
     touched, index = _touched(slots, due)
     if not len(touched):
         return
     profiles.bring(touched, slots)
     rows = profiles.gather(touched)
+    result.touched += len(touched)
+    result.due += len(due)
+    retention = profiles.program.retention
+    if retention is not None:
+        touched, rows, index, told = forget(
+            profiles, retention, touched, rows, index, batch.at, emitted_at
+        )
+        result.outputs = result.outputs.then(told)
+        if not len(touched):
+            return
+        fresh = rows["born"] == 0
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
+    if retention is not None:
+        retention.begin(rows, fresh, profiles.time)
     outputs = publish(profiles, touched, rows, index, batch, records, emitted_at)
     profiles.scatter(touched, rows)
     result.outputs = result.outputs.then(outputs)
     result.events = _add(result.events, batch.topic)
     result.duplicates = _add(result.duplicates, batch.topic[folded.duplicates])
-    result.touched += len(touched)
-    result.due += len(due)
 
 
 def _add(counts: tuple[int, ...], topics: NDArray[np.uint8]) -> tuple[int, ...]:

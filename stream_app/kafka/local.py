@@ -42,7 +42,7 @@ class Local:
             self.loader = self._load(ColdProfiles(*self._who(), shelf, room), known=0)
         else:
             self.mark, self.name = found.mark, found.name
-            self.loader = self._load(found.profiles, known=len(found.profiles))
+            self.loader = self._load(found.profiles, known=found.profiles.extent)
 
     def _who(self) -> tuple[Program, int, int]:
         return self._program, self._owner.number, self._owner.partitions

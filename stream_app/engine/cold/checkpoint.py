@@ -77,7 +77,7 @@ class Checkpoints:
         self._every = every
         self.profiles: Final = profiles
         self._owner, self._name = owner, name
-        self._named, self._forgotten = known, profiles.index.forgotten
+        self._named, self._edition = known, profiles.index.edition
         self._mark: Mark | None = None
         self._under: Mark | None = None
         self._pending: NDArray[np.intp] = np.empty(0, np.intp)
@@ -141,18 +141,18 @@ class Checkpoints:
             format=_FORMAT,
             offset=mark.offset,
             meta=mark.meta.decode(),
-            users=len(profiles),
+            users=profiles.extent,
             descriptions=[text.decode() for text in profiles.descriptions.values()],
             eras=[era.describe() for era in profiles.eras],
             strings=profiles.dictionary.values.known[1:],
         )
         profiles.shelf.write([*self._pages(), (HEADER, msgspec.json.encode(header))])
-        self._named, self._forgotten = len(profiles), profiles.index.forgotten
+        self._named, self._edition = profiles.extent, profiles.index.edition
 
     def _pages(self) -> Iterator[tuple[bytes, bytes]]:
         profiles, index = self.profiles, self.profiles.index
-        named = self._named if index.forgotten == self._forgotten else 0
-        for first in range(0, len(profiles), _PAGE):
+        named = self._named if index.edition == self._edition else 0
+        for first in range(0, profiles.extent, _PAGE):
             page, part = first // _PAGE, slice(first, first + _PAGE)
             due, born = profiles.due[part], profiles.born()[part]
             yield DUE_PAGE % page, due.tobytes() + born.tobytes()

@@ -28,8 +28,10 @@ class Index:
 
     def __init__(self) -> None:
         self.count = 0
-        #: How many were forgotten.
-        self.forgotten = 0
+        #: Rises whenever a number that was given is taken away or given again.
+        self.edition = 0
+        #: Entries of the table, those of users who were forgotten included.
+        self._entries = 0
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._checks: Checks = np.empty(0, np.uint32)
         self._table = np.full(_FIRST, _FREE, np.int32)
@@ -62,33 +64,45 @@ class Index:
             at[searched] = (at[searched] + 1) & int(mask)
         return found
 
-    def add(self, users: Sequence[str]) -> Numbers:
-        """Number `users`, none of which is known and none twice."""
-        return self.load(hashes(users), _checks(users))
+    def add(self, users: Sequence[str], numbers: Numbers | None = None) -> Numbers:
+        """Number `users`, none of which is known and none twice.
 
-    def load(self, more: Hashes, checks: Checks) -> Numbers:
+        They get the next numbers, or `numbers`: forgotten ones, and behind them the next.
+        """
+        return self.load(hashes(users), _checks(users), numbers)
+
+    def load(self, more: Hashes, checks: Checks, numbers: Numbers | None = None) -> Numbers:
         """Number users by what they are known by."""
-        first, self.count = self.count, self.count + len(more)
+        first = self.count
+        if numbers is None:
+            numbers = np.arange(first, first + len(more), dtype=np.intp)
+        new = int(np.count_nonzero(numbers >= first))
+        self.count += new
+        self.edition += new < len(numbers)
         self._hashes = grown(self._hashes, self.count)
         self._checks = grown(self._checks, self.count)
-        self._hashes[first : self.count] = more
-        self._checks[first : self.count] = checks
-        numbers = np.arange(first, self.count, dtype=np.intp)
-        if 3 * self.count > 2 * len(self._table):
-            size = len(self._table)
-            while 3 * self.count > 2 * size:
-                size *= 2
-            self._table = np.full(size, _FREE, np.int32)
-            self._enter(np.arange(self.count, dtype=np.intp))
+        self._hashes[numbers], self._checks[numbers] = more, checks
+        self._entries += len(numbers)
+        if 3 * self._entries > 2 * len(self._table):
+            self._rebuild()
         else:
             self._enter(numbers)
         return numbers
 
     def forget(self, numbers: Numbers) -> None:
-        """Have nobody found under these numbers any more; they are not given again."""
+        """Have nobody found under these numbers any more, until they are given again."""
         # Its place in the table stays taken, so that what lies behind it is still found.
-        self.forgotten += len(numbers)
+        self.edition += 1
         self._checks[numbers] ^= np.uint32(0xFFFFFFFF)
+
+    def _rebuild(self) -> None:
+        """Drop entries that lead to somebody else by now, and make room."""
+        size = len(self._table)
+        while 2 * self.count > size:
+            size *= 2
+        self._table = np.full(size, _FREE, np.int32)
+        self._entries = self.count
+        self._enter(np.arange(self.count, dtype=np.intp))
 
     def _enter(self, numbers: Numbers) -> None:
         mask = len(self._table) - 1

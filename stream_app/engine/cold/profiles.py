@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -81,6 +81,11 @@ class ColdProfiles(Profiles):
         room.enter()
 
     def __len__(self) -> int:
+        return self.index.count - len(self._free)
+
+    @property
+    def extent(self) -> int:
+        """How many numbers were given; under some nobody is."""
         return self.index.count
 
     def __contains__(self, user: object) -> bool:
@@ -104,14 +109,14 @@ class ColdProfiles(Profiles):
         return numbers
 
     def add(self, users: Sequence[str]) -> Numbers:
-        """Append blank rows for `users`, none of which is known, and return their numbers."""
+        """Make blank rows for `users`, none of which is known, and return their numbers."""
         numbers = self._number(users)
         places = self._enter(numbers, users)
         self.rows.scatter(places, self.program.layout.blank(len(users)))
         return numbers
 
     def _number(self, users: Sequence[str]) -> Numbers:
-        numbers = self.index.add(users)
+        numbers = self.index.add(users, self._take(len(users)))
         self._grow(NEVER, born=False)
         return numbers
 
@@ -214,22 +219,21 @@ class ColdProfiles(Profiles):
 
     def described(self, numbers: Numbers) -> Iterator[tuple[list[str], list[bytes]]]:
         """Yield the users and rows put raw under `numbers` that nothing has superseded."""
-        for some in self._slices(np.unique(numbers)):
+        numbers = np.unique(numbers)
+        for some in self._slices(numbers[self._born[numbers]]):
             away = some[self.residents.places(some) < 0]
             found = [split(value) for value in self._values(away)]
             left = [(user, row) for era, user, row in found if era == RAW]
             if left:
                 yield [user for user, _ in left], [row for _, row in left]
 
-    def without(self, users: Collection[str]) -> Profiles:
-        """Forget some users, and return these profiles."""
-        numbers = self.find(list(users))
-        numbers = numbers[numbers >= 0]
-        places = self.residents.places(numbers)
+    def forget(self, slots: Numbers) -> None:
+        """Have nobody under these numbers. What is on the shelf stays until it is overwritten."""
+        places = self.residents.places(slots)
         self.residents.leave(places[places >= 0])
-        self.index.forget(numbers)
-        self._due[numbers], self._born[numbers] = NEVER, False
-        return self
+        self.index.forget(slots)
+        self._born[slots] = False
+        self._vacate(slots)
 
     def settle(self) -> None:
         """Shelve the rows that are too many; what is in memory has been committed."""
@@ -283,6 +287,8 @@ class ColdProfiles(Profiles):
         numbers = self.index.load(hashes, checks)  # type: ignore[arg-type]
         self._grow(NEVER, born=False)
         self._due[numbers], self._born[numbers] = due, born
+        # Whoever is numbered between rounds has had an event.
+        self._free = np.concatenate((self._free, numbers[~self._born[numbers]]))
 
     @property
     def resident(self) -> int:
@@ -358,12 +364,15 @@ class ColdProfiles(Profiles):
         )
 
     def _values(self, numbers: Numbers) -> list[bytes]:
-        values = self.shelf.read(row_keys(numbers))
-        if None in values:
-            lacking = [i for i, value in enumerate(values) if value is None]
-            if self._born[numbers[lacking]].any():
-                raise self._distrusted(f"lacks {len(lacking)} of {len(values)} rows")
-        return [self._blank() if value is None else value for value in values]
+        born = self._born[numbers]
+        found = iter(self.shelf.read(row_keys(numbers[born])))
+        # Under the number of a forgotten user lies what was his.
+        values = [next(found) if there else self._blank() for there in born.tolist()]
+        whole = [value for value in values if value is not None]
+        if len(whole) < len(values):
+            lacking = len(values) - len(whole)
+            raise self._distrusted(f"lacks {lacking} of {len(values)} rows")
+        return whole
 
     def _blank(self) -> bytes:
         """What is there of a user who is forgotten."""
