@@ -22,8 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.ground import GROUNDS
-from chaos.schedule import CLOCK, PROGRAM, Kind, draw, only, shown
-from chaos.stage import mttr, staged, traffic_of
+from chaos.schedule import CLOCK, PROGRAM, Fault, Kind, draw, only, shown, traits
+from chaos.stage import PLAIN, Stage, mttr, staged, traffic_of
 from stream_app.kafka.topics import TopicPlan
 
 RATE = 600.0
@@ -49,24 +49,28 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
     async with GROUNDS[where](folder / "kafka") as ground:
         kinds: Sequence[Kind] = (*PROGRAM, *CLOCK, *ground.kinds)
         kinds = only(kinds, *os.environ["FAULTS"].split(",")) if "FAULTS" in os.environ else kinds
-        faults = draw(seed, minutes * 60, kinds)
+        drawn = PLAIN if "ALONE" in os.environ else traits(seed)
         print(f"{where} broker(s), {workers} workers, clock: {'wall' if live else 'event'}")
-        print(shown(seed, faults), flush=True)
+        print(drawn, flush=True)
+        halves = [draw(seed, minutes * 60, kinds)]
+        if drawn.to:
+            # Every kind strikes before and after.
+            halves = [draw(f"{seed} {half}", minutes * 30, kinds) for half in ("before", "after")]
         traffic = traffic_of(seed, RATE if live else 0.0)
         clock = {"clock": "wall"} if live else {}
         plan = plan_of(f"c{uuid.uuid4().hex[:8]}")
-        async with staged(ground, plan, folder, traffic, rate=RATE, learning=True, **clock) as on:
+        async with staged(
+            ground, plan, folder, traffic, rate=RATE, learning=True, traits=drawn, **clock
+        ) as on:
             for _ in range(workers):
                 on.worker()
             on.trainer()
             async with on.watched():
-                await on.ready()
-                on.feed.start()
-                if "ALONE" in os.environ:
-                    for fault in faults:
-                        await on.play([fault._replace(at=PAUSE_S)])
-                else:
-                    await on.play(faults)
+                for half, faults in enumerate(halves):
+                    if half:
+                        await on.repartition()
+                    print(shown(seed, faults), flush=True)
+                    await play(on, faults)
                 await on.settle()
                 await on.ready()
             await on.crew.end()
@@ -77,6 +81,17 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
     came = "BROKEN" if code else "nothing lost, nothing doubled"
     print(f"seed {seed}: {came}")
     return code
+
+
+async def play(on: Stage, faults: Sequence[Fault]) -> None:
+    """Let all of them strike while events come."""
+    await on.ready()
+    on.feed.start()
+    if "ALONE" not in os.environ:
+        await on.play(faults)
+        return
+    for fault in faults:
+        await on.play([fault._replace(at=PAUSE_S)])
 
 
 def main() -> int:

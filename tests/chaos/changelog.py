@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,10 @@ META = b"\0meta"
 LAYOUT = b"\0layout:"
 #: Fields of a row, as its description names them: all events ever, cents ever, changes of tags.
 EVENTS, CENTS, VERSION = "count:all:any", "sum:all:purchase.value", "version"
+
+#: A partition of `clicks`, of `purchases`, or of `routed`, by these names; and offsets in them.
+Input = tuple[str, int]
+Positions = dict[Input, int]
 
 
 class Row(NamedTuple):
@@ -26,15 +30,28 @@ class Row(NamedTuple):
 
 
 class Transaction(NamedTuple):
-    """What one transaction wrote: how far both inputs are folded, partition time, last rows.
+    """What one transaction wrote: how far inputs are folded, partition time, last rows.
 
     A round that passes the end of a day writes a user twice: as he was then, and as he is after it.
+    `epoch` is how often the number of partitions had been changed. While it is changed (`moving`),
+    rows of several transactions are in one of these.
     """
 
-    following: tuple[int, int]
+    following: Positions
     time: int
+    epoch: int
+    moving: bool
     rows: dict[str, Row]
     at: Record
+
+
+def positions(meta: Mapping[str, Any], number: int) -> Positions:
+    """Next offsets of a `\\0meta` of partition `number`: `clicks:9` is another partition's name."""
+    found = {}
+    for name, offset in meta["next"].items():
+        topic, _, partition = name.partition(":")
+        found[topic, int(partition or number)] = offset
+    return found
 
 
 def transactions(records: Sequence[Record]) -> Iterator[Transaction]:
@@ -46,9 +63,7 @@ def transactions(records: Sequence[Record]) -> Iterator[Transaction]:
         if key == META:
             if current is not None:
                 yield current
-            meta = json.loads(value or b"{}")
-            following = meta["next"]["clicks"], meta["next"]["purchases"]
-            current = Transaction(following, meta["time"], {}, record)
+            current = _begun(record)
         elif key.startswith(LAYOUT):
             layouts[bytes.fromhex(key[len(LAYOUT) :].decode())[::-1]] = _dtype(value or b"")
         elif not key.startswith(b"\0"):
@@ -58,6 +73,25 @@ def transactions(records: Sequence[Record]) -> Iterator[Transaction]:
             current.rows[row.user] = row
     if current is not None:
         yield current
+
+
+def _begun(record: Record) -> Transaction:
+    meta = json.loads(record.value or b"{}")
+    epoch, moving = len(meta.get("was", ())), bool(meta.get("busy"))
+    following = positions(meta, record.partition)
+    return Transaction(following, meta["time"], epoch, moving, {}, record)
+
+
+def cuts(changelog: Sequence[Sequence[Record]]) -> dict[int, Positions]:
+    """By epoch: how far inputs had been folded when it began, whoever read them."""
+    found: dict[int, Positions] = {0: {}}
+    for records in changelog:
+        known = {0}
+        for record in records:
+            if record.key == META and (begun := _begun(record)).epoch not in known:
+                known.add(begun.epoch)
+                found.setdefault(begun.epoch, {}).update(begun.following)
+    return found
 
 
 def _dtype(description: bytes) -> np.dtype[Any]:

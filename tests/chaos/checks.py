@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from chaos.changelog import transactions
-from chaos.inputs import LARGEST, Part, expected
+from chaos.changelog import Positions, Row, Transaction, cuts, transactions
+from chaos.inputs import LARGEST, Inputs, expected, place_of
 from chaos.records import Parts, Record, Topic
 
 DAY_MS = 86_400_000
 Tags = dict[str, Any]
+#: Events and cents of nobody.
+NOTHING = 0, 0
 
 
 @dataclass
@@ -22,67 +24,136 @@ class Seen:
     """What the checks have looked at, for the verdict; and what later checks need of earlier."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    #: Changes of tags of each user: as the row of the changelog says, and as `tags` says.
-    versions: dict[str, int] = field(default_factory=dict)
-    #: By partition: the next offsets after each transaction, and partition time at the end.
-    following: list[tuple[int, int]] = field(default_factory=list)
+    #: Each user's last row, and where it is.
+    rows: dict[str, tuple[int, Row]] = field(default_factory=dict)
+    #: How far each partition says that it has folded; partition time at the end, and at the end of
+    #: each epoch but the last.
+    following: list[Positions] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
+    breaks: list[list[int]] = field(default_factory=list)
     states: dict[str, list[Tags]] = field(default_factory=dict)
 
 
-def check_features(parts: list[Part], changelog: Parts, seen: Seen) -> Iterator[str]:
+def check_features(inputs: Inputs, changelog: Parts, seen: Seen) -> Iterator[str]:
     """Every accepted event counts once: in every row of every transaction, and in their sum."""
-    for number, (part, records) in enumerate(zip(parts, changelog, strict=True)):
-        yield from _check_partition(number, part, records, seen)
+    begun = cuts(changelog)
+    for number, records in enumerate(changelog):
+        reading = _Reading(number, inputs, begun, seen)
+        for done in transactions(records):
+            yield from reading.check(done)
+        yield from reading.close()
+    yield from _check_ends(inputs, seen, len(changelog))
+    for user, counts in inputs.users.items():
+        counted = seen.rows[user][1].counted if user in seen.rows else None
+        if counted != counts.total:
+            yield f"{user} ends with (events, cents) {counted} instead of {counts.total}"
+    seen.counts["repeated"] += inputs.repeated
 
 
-def _check_partition(number: int, part: Part, records: list[Record], seen: Seen) -> Iterator[str]:
-    counted: dict[str, tuple[int, int]] = {}
-    following, time, total = (0, 0), 0, 0
-    for done in transactions(records):
-        seen.counts["transactions"] += 1
-        if min(new - old for new, old in zip(done.following, following, strict=True)) < 0:
-            yield f"{done.at}: next offsets fell from {following} to {done.following}"
-        if done.time < time:
-            yield f"{done.at}: partition time fell from {time} to {done.time}"
-        following, time = done.following, done.time
+class _Reading:
+    """One partition's transactions, one after the other."""
+
+    def __init__(
+        self, number: int, inputs: Inputs, begun: Mapping[int, Positions], seen: Seen
+    ) -> None:
+        self._number, self._inputs, self._begun, self._seen = number, inputs, begun, seen
+        self._rows: dict[str, Row] = {}
+        self._following: Positions = {}
+        self._time = self._total = 0
+        #: The epoch, and events of all users when it began.
+        self._epoch = self._had = 0
+        self._breaks: list[int] = []
+
+    def check(self, done: Transaction) -> Iterator[str]:
+        """Compare a transaction with the inputs below its offsets."""
+        self._seen.counts["transactions"] += 1
+        if done.epoch != self._epoch:
+            # Whoever arrived meanwhile brought his events with him.
+            self._epoch, self._had = done.epoch, self._total
+            self._breaks.append(self._time)
+        yield from self._check_order(done)
         for row in done.rows.values():
-            seen.counts["rows"] += 1
-            wanted = part.users[row.user].upto(following) if row.user in part.users else (0, 0)
-            if row.counted != wanted:
-                yield (
-                    f"{row.at}: {row.user} has (events, cents) {row.counted} where the inputs "
-                    f"below {following} say {wanted}"
-                )
-            total += (row.counted or (0, 0))[0] - counted.get(row.user, (0, 0))[0]
-            counted[row.user] = row.counted or (0, 0)
-            seen.versions[row.user] = row.version
-        if total != part.upto(following):
+            yield from self._check_row(row, done)
+        events, _ = self._inputs.everyone.upto(done.following, self._since)
+        if not done.moving and self._total != self._had + events:
             yield (
-                f"{done.at}: all users of partition {number} have {total} events together where "
-                f"the inputs below {following} hold {part.upto(following)}"
+                f"{done.at}: all users of partition {self._number} have {self._total} events "
+                f"together where the inputs below {done.following} hold {self._had + events}"
             )
-    if following != tuple(part.ends):
-        yield f"partition {number}: folded up to {following}, the inputs end at {part.ends}"
-    for user, wanted in part.users.items():
-        if counted.get(user) != wanted.upto(following):
+
+    @property
+    def _since(self) -> Positions:
+        return self._begun.get(self._epoch, {})
+
+    def _check_order(self, done: Transaction) -> Iterator[str]:
+        known = self._following
+        if any(offset < known.get(where, 0) for where, offset in done.following.items()):
+            yield f"{done.at}: next offsets fell from {known} to {done.following}"
+        if done.moving:
+            # Of a partition that nobody has had yet, it means nothing.
+            return
+        if done.time < self._time:
+            yield f"{done.at}: partition time fell from {self._time} to {done.time}"
+        self._following, self._time = known | done.following, done.time
+
+    def _check_row(self, row: Row, done: Transaction) -> Iterator[str]:
+        self._seen.counts["rows"] += 1
+        left = self._rows.pop(row.user, None)
+        self._total -= (left.counted or NOTHING)[0] if left else 0
+        if done.moving and row.counted is None:
+            return
+        wanted = self._wanted(row.user, done)
+        if row.counted != wanted:
             yield (
-                f"{user} ends with (events, cents) {counted.get(user)} instead of "
-                f"{wanted.upto(following)}"
+                f"{row.at}: {row.user} has (events, cents) {row.counted} where the inputs "
+                f"below {done.following} say {wanted}"
             )
-    seen.following.append(following)
-    seen.times.append(time)
-    seen.counts["events"] += part.upto(following)
-    seen.counts["repeated"] += part.repeated
+        self._total += (row.counted or NOTHING)[0]
+        self._rows[row.user] = row
+
+    def _wanted(self, user: str, done: Transaction) -> tuple[int, int]:
+        if user not in self._inputs.users:
+            return NOTHING
+        counts = self._inputs.users[user]
+        if done.moving and self._epoch + 1 in self._begun:
+            # He has been somewhere else: everything that was folded then is his.
+            return counts.upto(self._begun[self._epoch + 1], {})
+        before = counts.upto(self._since, {})
+        after = counts.upto(done.following, self._since)
+        return before[0] + after[0], before[1] + after[1]
+
+    def close(self) -> Iterator[str]:
+        """Say who is on another partition too, and leave what later checks need."""
+        seen = self._seen
+        for user, row in self._rows.items():
+            if user in seen.rows:
+                yield f"{user} is on partitions {seen.rows[user][0]} and {self._number}"
+            seen.rows[user] = self._number, row
+        seen.following.append(self._following)
+        seen.times.append(self._time)
+        seen.breaks.append(self._breaks)
 
 
-def check_dead_letters(parts: list[Part], letters: Parts, seen: Seen) -> Iterator[str]:
+def _check_ends(inputs: Inputs, seen: Seen, partitions: int) -> Iterator[str]:
+    """At rest, all inputs are folded up to their ends, each by its task."""
+    folded: Positions = {}
+    for where, end in inputs.ends.items():
+        number = where[1] % partitions
+        folded[where] = seen.following[number].get(where, 0) if seen.following else 0
+        if folded[where] != end:
+            yield f"{where}: folded up to {folded[where]}, and it ends at {end}"
+    seen.counts["events"] += inputs.everyone.upto(folded, {})[0]
+
+
+def check_routed(inputs: Inputs, seen: Seen) -> Iterator[str]:
+    """What came to another task than its user's was passed on once, as it was."""
+    yield from inputs.astray
+    seen.counts["routed"] = inputs.routed
+
+
+def check_dead_letters(inputs: Inputs, letters: Parts, seen: Seen) -> Iterator[str]:
     """Every refused record is there once, byte for byte, and nothing else."""
-    wanted = {
-        (record.topic, record.partition, record.offset): record
-        for part in parts
-        for record in part.refused
-    }
+    wanted = {place_of(record): record for record in inputs.refused}
     found: Counter[tuple[str, int, int]] = Counter()
     for letter in (record for records in letters for record in records):
         headers = letter.headers
@@ -98,41 +169,62 @@ def check_dead_letters(parts: list[Part], letters: Parts, seen: Seen) -> Iterato
     seen.counts["refused"] = len(wanted)
 
 
-def check_tags(tags: Parts, seen: Seen) -> Iterator[str]:
+def check_tags(inputs: Inputs, tags: Parts, seen: Seen) -> Iterator[str]:
     """Versions rise by one from 1; each change begins with what the one before left."""
     chains: defaultdict[str, list[Tags]] = defaultdict(lambda: [{}])
     born: dict[str, str] = {}
-    for record in (record for records in tags for record in records):
-        change = json.loads(record.value or b"")
-        user, tag, version = change["user_id"], change["tag"], change["version"]
-        chain = chains[user]
-        seen.counts["changes"] += 1
-        if version != len(chain):
-            yield f"{record}: {user} has version {version} after {len(chain) - 1}"
-        left = chain[-1]
-        if change["previous"] != left.get(tag):
+    for user, log in _by_user(tags).items():
+        for record in log:
+            seen.counts["changes"] += 1
+            change, chain = json.loads(record.value or b""), chains[user]
+            yield from _check_change(record, change, chain)
+            began = change["change_id"].rsplit(":", 2)[1]
+            if born.setdefault(user, began) != began:
+                yield f"{record}: {user} began twice"
+            yield from _check_cause(record, change, inputs, seen)
+            left, value = chain[-1], change["value"]
+            rest = {name: value for name, value in left.items() if name != change["tag"]}
+            chain.append(rest if value is None else rest | {change["tag"]: value})
+    for user in seen.rows.keys() | chains.keys():
+        version = seen.rows[user][1].version if user in seen.rows else 0
+        if version != len(chains[user]) - 1:
             yield (
-                f"{record}: {tag} of {user} was {change['previous']!r}, but the change before "
-                f"left {left.get(tag)!r}"
-            )
-        identity = change["change_id"].rsplit(":", 2)
-        if identity[0] != user or identity[2] != str(version):
-            yield f"{record}: change_id {change['change_id']} of {user}, version {version}"
-        if born.setdefault(user, identity[1]) != identity[1]:
-            yield f"{record}: {user} began twice"
-        if _action(change) != change["action"]:
-            yield f"{record}: {change['action']} from {change['previous']} to {change['value']}"
-        yield from _check_cause(record, change, seen)
-        rest = {name: value for name, value in left.items() if name != tag}
-        value = change["value"]
-        chain.append(rest if value is None else rest | {tag: value})
-    for user in seen.versions.keys() | chains.keys():
-        if seen.versions.get(user, 0) != len(chains[user]) - 1:
-            yield (
-                f"{user} has version {seen.versions.get(user, 0)} in the changelog and "
-                f"{len(chains[user]) - 1} changes"
+                f"{user} has version {version} in the changelog and {len(chains[user]) - 1} changes"
             )
     seen.states = dict(chains)
+
+
+def _by_user(parts: Parts) -> dict[str, list[Record]]:
+    """What is said of each user, in the order of versions where he has moved."""
+    runs: defaultdict[str, list[tuple[int, bool, list[Record]]]] = defaultdict(list)
+    for records in parts:
+        by_user: defaultdict[str, list[Record]] = defaultdict(list)
+        for record in records:
+            by_user[(record.key or b"").decode()].append(record)
+        for user, log in by_user.items():
+            first = json.loads(log[0].value or b'{"version": 0}')["version"]
+            # Who has left tells so last.
+            runs[user].append((first, log[-1].value is not None, log))
+    return {
+        user: [record for *_, log in sorted(some, key=lambda run: run[:2]) for record in log]
+        for user, some in runs.items()
+    }
+
+
+def _check_change(record: Record, change: Tags, chain: list[Tags]) -> Iterator[str]:
+    user, tag, version = change["user_id"], change["tag"], change["version"]
+    if version != len(chain):
+        yield f"{record}: {user} has version {version} after {len(chain) - 1}"
+    if change["previous"] != chain[-1].get(tag):
+        yield (
+            f"{record}: {tag} of {user} was {change['previous']!r}, but the change before "
+            f"left {chain[-1].get(tag)!r}"
+        )
+    whose, _, which = change["change_id"].rsplit(":", 2)
+    if (whose, which) != (user, str(version)):
+        yield f"{record}: change_id {change['change_id']} of {user}, version {version}"
+    if _action(change) != change["action"]:
+        yield f"{record}: {change['action']} from {change['previous']} to {change['value']}"
 
 
 def _action(change: Mapping[str, Any]) -> str | None:
@@ -145,35 +237,51 @@ def _action(change: Mapping[str, Any]) -> str | None:
     return "updated" if value != previous or change["valid_until"] else None
 
 
-def _check_cause(record: Record, change: Mapping[str, Any], seen: Seen) -> Iterator[str]:
+def _check_cause(
+    record: Record, change: Mapping[str, Any], inputs: Inputs, seen: Seen
+) -> Iterator[str]:
     cause = change["cause"]
     if cause is None:
         return
-    ends = seen.following[record.partition]
-    if cause["partition"] != record.partition or cause["offset"] >= max(ends):
-        yield f"{record}: caused by {cause}, which was not folded"
+    place = cause["topic"], cause["partition"], cause["offset"]
+    if inputs.accepted.get(place) != change["user_id"]:
+        yield f"{record}: caused by {cause}, which is no event of {change['user_id']}"
 
 
 def check_states(states: Parts, seen: Seen) -> Iterator[str]:
-    """Each state of tags is what the changes up to its version come to; the last is the newest."""
+    """Each state of tags is what the changes up to its version come to; the last is the newest.
+
+    A state may be deleted where a user has left: the same is said once more where he is then.
+    """
     last: dict[str, int] = {}
-    for record in (record for records in states for record in records):
-        state = json.loads(record.value or b"")
-        user, version = state["user_id"], state["version"]
-        chain = seen.states.get(user, [{}])
-        seen.counts["states"] += 1
-        if version <= last.get(user, 0):
-            yield f"{record}: {user} has version {version} after {last[user]}"
-        last[user] = version
-        tags = {name: status["value"] for name, status in state["tags"].items()}
-        if version >= len(chain) or tags != chain[version]:
-            yield f"{record}: at version {version}, {user} is not what the changes say"
+    for user, log in _by_user(states).items():
+        left = False
+        for record in log:
+            if record.value is None:
+                left = True
+                continue
+            seen.counts["states"] += 1
+            yield from _check_state(record, user, last.get(user, 0) - left, seen)
+            last[user], left = json.loads(record.value)["version"], False
+        if left:
+            yield f"{user} has no state any more"
     for user, chain in seen.states.items():
         if last.get(user, 0) != len(chain) - 1:
             yield f"{user} has {len(chain) - 1} changes, and version {last.get(user)} in its state"
 
 
-def check_samples(parts: list[Part], training: Parts, seen: Seen) -> Iterator[str]:
+def _check_state(record: Record, user: str, known: int, seen: Seen) -> Iterator[str]:
+    """One state of `user`, whose last one had version `known`."""
+    state = json.loads(record.value or b"")
+    chain, version = seen.states.get(user, [{}]), state["version"]
+    if version <= known:
+        yield f"{record}: {user} has version {version} after {known}"
+    tags = {name: status["value"] for name, status in state["tags"].items()}
+    if state["user_id"] != user or version >= len(chain) or tags != chain[version]:
+        yield f"{record}: at version {version}, {user} is not what the changes say"
+
+
+def check_samples(inputs: Inputs, training: Parts, seen: Seen) -> Iterator[str]:
     """Each sample, outcome and day end once; no day left out; no example without its outcome."""
     samples = [json.loads(record.value or b"") for records in training for record in records]
     found = Counter(
@@ -187,20 +295,29 @@ def check_samples(parts: list[Part], training: Parts, seen: Seen) -> Iterator[st
     for sample in samples:
         if sample["kind"] == "day":
             days[sample["partition"]].append(sample["at"])
-    for number, part in enumerate(parts):
-        yield from _check_days(number, days[number], part.latest, seen.times[number])
-    yield from _check_outcomes(samples, days)
+    for number, following in enumerate(seen.following):
+        latest = max((inputs.latest.get(where, 0) for where in following), default=0)
+        yield from _check_days(number, days[number], latest, seen)
+    yield from _check_outcomes(samples, days, seen)
 
 
-def _check_days(number: int, ends: list[int], latest: int, time: int) -> Iterator[str]:
-    """One day end after the other, up to the day of the latest event, none beyond `time`."""
-    if any(after - before != DAY_MS for before, after in pairwise(ends)):
-        yield f"partition {number} ended the days {ends}"
+def _check_days(number: int, ends: list[int], latest: int, seen: Seen) -> Iterator[str]:
+    """One day end after the other, up to the day of the latest event, none beyond the time.
+
+    Whose users came from others goes on at the time of the latest of them.
+    """
+    time, breaks = seen.times[number], seen.breaks[number]
+    for before, after in pairwise(ends):
+        jumped = any(before <= at < after for at in breaks)
+        if after <= before or (after - before != DAY_MS and not jumped):
+            yield f"partition {number} ended the days {ends}"
     if ends and not latest // DAY_MS * DAY_MS <= ends[-1] <= time:
         yield f"partition {number} has events up to {latest}; its last day ended {ends[-1]}"
 
 
-def _check_outcomes(samples: list[Tags], days: Mapping[int, list[int]]) -> Iterator[str]:
+def _check_outcomes(
+    samples: list[Tags], days: Mapping[int, list[int]], seen: Seen
+) -> Iterator[str]:
     """Whoever was sampled for a task is looked at again when its horizon is over."""
     ends = {
         (s["user_id"], s["task"], s["sampled_at"]): s["at"]
@@ -212,8 +329,9 @@ def _check_outcomes(samples: list[Tags], days: Mapping[int, list[int]]) -> Itera
         if sample["kind"] != "example":
             continue
         user, at = sample["user_id"], sample["at"]
+        home = seen.rows[user][0] if user in seen.rows else sample["partition"]
         for task in sample["tasks"].keys() & horizons.keys():
-            over = at + horizons[task] <= days[sample["partition"]][-1]
+            over = days[home] and at + horizons[task] <= days[home][-1]
             if over and (user, task, at) not in ends:
                 yield f"the sample of {user} for {task} at {at} has no outcome"
 
@@ -242,22 +360,29 @@ def _version(record: Record) -> tuple[str, int | None]:
 def check_all(topics: Mapping[str, Topic]) -> tuple[list[tuple[str, list[str]]], Seen]:
     """What each check has found, in order, and what they looked at. `topics` are by their role."""
     seen = Seen()
-    parts = expected(topics["clicks"].parts, topics["purchases"].parts)
+    changelog = topics["changelog"].parts
+    inputs = expected(topics, cuts(changelog))
     found = [
         (
             "every accepted event is counted once",
-            list(check_features(parts, topics["changelog"].parts, seen)),
+            list(check_features(inputs, changelog, seen)),
         ),
         (
             "every refused one is in dead letters once",
-            list(check_dead_letters(parts, topics["dead-letters"].parts, seen)),
+            list(check_dead_letters(inputs, topics["dead-letters"].parts, seen)),
         ),
-        ("changes of tags form unbroken chains", list(check_tags(topics["tags"].parts, seen))),
+        (
+            "changes of tags form unbroken chains",
+            list(check_tags(inputs, topics["tags"].parts, seen)),
+        ),
         ("tag states are those of the chains", list(check_states(topics["tag-state"].parts, seen))),
     ]
+    if "routed" in topics:
+        found.append(("what was routed is there once", list(check_routed(inputs, seen))))
     if "training" in topics:
+        training = topics["training"].parts
         found += [
-            ("samples are there once", list(check_samples(parts, topics["training"].parts, seen))),
+            ("samples are there once", list(check_samples(inputs, training, seen))),
             ("models are published once", list(check_models(topics["models"].parts, seen))),
         ]
     seen.counts["hidden"] = sum(topic.hidden for topic in topics.values())

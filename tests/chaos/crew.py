@@ -35,9 +35,13 @@ class Member:
         self._started = 0
         self.start()
 
+    def tell(self, env: Mapping[str, str]) -> None:
+        """Add to the environment of whatever is started from now on."""
+        self._env |= env
+
     def start(self, env: Mapping[str, str] | None = None) -> None:
         """Start it; `env` adds to its environment from now on."""
-        self._env |= env or {}
+        self.tell(env or {})
         self._started += 1
         log = self._folder / f"{self.name}-{self._started}.log"
         self.process = Worker(log, self._env, self._command)

@@ -1,4 +1,8 @@
-"""The only producer of a run: made-up traffic at a steady rate, and floods of what is refused."""
+"""The only producer of a run: made-up traffic at a steady rate, and floods of what is refused.
+
+It is several at once where asked to: events of one in four are placed as librdkafka does, of one
+without a key, and of one by the key of a session.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ import os
 from collections import Counter
 from contextlib import suppress
 from typing import Self
+from zlib import crc32
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 from support.traffic import TOPICS, Made, Traffic
 
+from chaos.changelog import Input
+from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.kafka.topics import TopicPlan
 
 #: Portions a second.
@@ -24,10 +32,14 @@ PATIENCE_S = 120.0
 class Feed:
     """Sends `rate` events a second until it is stopped; `ends` are acknowledged next offsets."""
 
-    def __init__(self, servers: str, plan: TopicPlan, traffic: Traffic, rate: float) -> None:
+    def __init__(
+        self, servers: str, plan: TopicPlan, traffic: Traffic, rate: float, *, anyhow: bool = False
+    ) -> None:
         #: By input and partition.
-        self.ends: Counter[tuple[int, int]] = Counter()
+        self.ends: Counter[Input] = Counter()
         self.lost = 0
+        #: Whether producers place events anyhow.
+        self.anyhow = anyhow
         self._names = (plan.clicks, plan.purchases)
         self._traffic = traffic
         self._rate = rate
@@ -81,18 +93,39 @@ class Feed:
                 raise
 
     async def _put(self, portion: list[Made]) -> None:
-        sent = [
-            await self._producer.send(self._names[made.topic], made.value, made.user.encode())
-            for made in portion
-        ]
+        sent = [await self._send(made) for made in portion]
         for answer in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(answer, KafkaError):
                 self.lost += 1
             elif isinstance(answer, BaseException):
                 raise answer
             else:
-                place = self._names.index(answer.topic), answer.partition
+                place = TOPICS[self._names.index(answer.topic)], answer.partition
                 self.ends[place] = max(self.ends[place], answer.offset + 1)
+
+    async def _send(self, made: Made) -> asyncio.Future[RecordMetadata]:
+        name, key, partition = self._names[made.topic], made.user.encode(), None
+        if self.anyhow and not made.refused:
+            key, partition = placed(made, len(await self._producer.partitions_for(name)))
+        return await self._producer.send(name, made.value, key, partition)
+
+    async def look(self) -> None:
+        """Find out at once how many partitions there are."""
+        await self._producer.client.force_metadata_update()
+
+
+def placed(made: Made, partitions: int) -> tuple[bytes | None, int]:
+    """Key and partition of an event by one of four producers; the same when it is sent again."""
+    user, way = made.user.encode(), crc32(made.value)
+    match way % 4:
+        case 0:
+            return user, PARTITIONERS["murmur2"](user, partitions)
+        case 1:
+            return user, PARTITIONERS["crc32"](user, partitions)
+        case 2:
+            return None, way // 4 % partitions
+    session = b"session-%d" % (way // 4)
+    return session, PARTITIONERS["murmur2"](session, partitions)
 
 
 def poison(traffic: Traffic, i: int) -> Made:

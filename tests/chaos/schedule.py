@@ -16,6 +16,28 @@ class Kind(NamedTuple):
     most: float
 
 
+class Traits(NamedTuple):
+    """What a run is like beside its faults.
+
+    `anyhow`: producers place events anyhow, and clicks have `clicks` partitions. `cold`: most
+    profiles are on disk, in a folder that a kill leaves (`kept`) or takes with it (`lost`). `to`:
+    half-way the state is spread over so many partitions, by a command that is killed at `step` and
+    run again; 0 for never.
+    """
+
+    anyhow: bool
+    clicks: int
+    cold: str
+    to: int
+    step: str
+
+    def __str__(self) -> str:
+        told = [f"producers place events anyhow, clicks on {self.clicks} partitions"] * self.anyhow
+        told += [f"profiles on disk, {self.cold} by kills"] * bool(self.cold)
+        told += [f"then {self.to} partitions, killed at {self.step!r}"] * bool(self.to)
+        return "; ".join(told)
+
+
 class Fault(NamedTuple):
     """Kind `kind` strikes after `at` seconds for `lasts` seconds; `target` counts from 0."""
 
@@ -63,9 +85,24 @@ CLOCK = (Kind("clock-jump", "clock", 1.5, 5.0),)
 PAUSE = (1.0, 6.0)
 TARGETS = 12
 
+#: At which steps the command that adds partitions is killed.
+STEPS = ("begun", "noted", "grown", "prepared", "moving", "moved:3", "ending")
+
+
+def traits(seed: int) -> Traits:
+    """What a run is like: one of the three ways at least, often several."""
+    rng = random.Random(f"{seed} traits")
+    ways = rng.randrange(1, 8)
+    clicks, cold = rng.choice((2, 3, 6, 8)), rng.choice(("kept", "lost"))
+    to, step = rng.choice((6, 8)), rng.choice(STEPS)
+    anyhow = bool(ways & 1)
+    return Traits(
+        anyhow, clicks if anyhow else 0, cold if ways & 2 else "", to if ways & 4 else 0, step
+    )
+
 
 def draw(
-    seed: int, seconds: float, kinds: Iterable[Kind], pause: tuple[float, float] = PAUSE
+    seed: int | str, seconds: float, kinds: Iterable[Kind], pause: tuple[float, float] = PAUSE
 ) -> list[Fault]:
     """Faults by time, for at least `seconds`; every one of `kinds` occurs at least once.
 

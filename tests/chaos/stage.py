@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
 from collections import Counter, defaultdict
@@ -13,9 +14,11 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from support.broker import environment
 from support.skew import Skew
 from support.traffic import CATALOGUE, Traffic
+from support.upkeep import run
 from support.worker import Worker
 
 from chaos import checker
@@ -23,7 +26,7 @@ from chaos.crew import TRAINER, TRY_AGAIN, WORKER, Crew, Member
 from chaos.feed import Feed
 from chaos.ground import Ground
 from chaos.progress import Progress
-from chaos.schedule import CLOCK, PROGRAM, Fault
+from chaos.schedule import CLOCK, PROGRAM, Fault, Traits
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 
 LEARNING = """
@@ -47,7 +50,11 @@ SETTINGS: Mapping[str, object] = {
     "drain_timeout_s": 5,
     "round_records": 200,
     "retention_days": 36_500,
+    # The checker reads what was routed.
+    "routed_purge_s": 0,
 }
+#: Producers place events by their user, all is in memory, and partitions stay as many.
+PLAIN = Traits(False, 0, "", 0, "")
 USERS, STEP_MS = 300, 60_000
 FLOOD = 400
 #: Clocks jump by an hour, some days, some seconds: forwards and back.
@@ -58,6 +65,10 @@ LEFT = (0, TRY_AGAIN, -15, 143)
 BACK_S = 120.0
 #: A zombie that others have replaced is gone so long after it woke up.
 FENCED_S = 60.0
+#: Of `USERS` on all partitions, a worker keeps so many in memory where most are on disk.
+RESIDENT = 24
+#: The command that adds partitions may find workers in the group until their session is over.
+REPARTITION_S = 90.0
 CHECKER = (sys.executable, checker.__file__)
 
 
@@ -81,6 +92,7 @@ class Stage:
         env: Mapping[str, str],
         feed: Feed,
         progress: Progress,
+        traits: Traits = PLAIN,
     ) -> None:
         self.servers = ground.near
         self.plan = plan
@@ -91,7 +103,8 @@ class Stage:
         self.struck: list[Struck] = []
         #: Of each zombie: how it ended; None where nobody had taken its place.
         self.zombies: list[int | None] = []
-        self._env = env
+        self.traits = traits
+        self._env = dict(env)
         self._ground = ground
         self._lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._lane_of = {kind.name: kind.lane for kind in (*PROGRAM, *CLOCK, *ground.kinds)}
@@ -100,10 +113,20 @@ class Stage:
     def worker(self, command: Sequence[str] = WORKER, **env: str) -> Member:
         """Start one more; `env` adds to its environment."""
         name = f"worker-{len(self.crew.workers) + 1}"
-        env = {**self._env, **self._skew.environment, **env}
+        env = {**self._env, **self._skew.environment, **self._store(name), **env}
         member = Member(name, self.folder, command, env)
         self.crew.workers.append(member)
         return member
+
+    def _store(self, name: str) -> dict[str, str]:
+        """Settings of a worker that keeps most profiles on disk, where the run has such."""
+        if not self.traits.cold:
+            return {}
+        resident = {"STREAM_APP_MAX_RESIDENT_USERS": str(RESIDENT)}
+        return resident | {"STREAM_APP_STATE_DIR": str(self._state_of(name))}
+
+    def _state_of(self, name: str) -> Path:
+        return self.folder / "state" / name
 
     def trainer(self) -> None:
         """Start one more."""
@@ -134,6 +157,37 @@ class Stage:
         await self.feed.stop()
         await self.progress.until(dict(self.feed.ends), seconds)
 
+    async def repartition(self) -> None:
+        """Spread the state over more partitions half-way: all workers end, the command is killed
+        where the traits say, and run again; then they go on."""
+        await self.settle()
+        workers = self.crew.workers
+        await _end(workers, kill=False)
+        settings = {"STREAM_APP_PARTITIONS": str(self.traits.to)}
+        self._env |= settings
+        await self._say("-m", "support.dying", "repartition", self.traits.step)
+        await self._say("-m", "stream_app", "repartition", "--apply")
+        self.plan = replace(self.plan, partitions=self.traits.to)
+        self.progress.follow(self.plan.partitions)
+        await self.feed.look()
+        for member in self.crew.members:
+            member.tell(settings)
+        for member in workers:
+            member.start()
+            member.held = False
+
+    async def _say(self, *command: str) -> None:
+        """Run a command; AssertionError where it fails for longer than a session lasts."""
+        deadline = time.monotonic() + REPARTITION_S
+        while True:
+            code, said = await run(self._env, *command)
+            if code == 0:
+                print(f"{' '.join(command)}: done", flush=True)
+                return
+            assert "are at work on" in said, said
+            assert time.monotonic() < deadline, said
+            await asyncio.sleep(0.5)
+
     async def verdict(self) -> tuple[int, str]:
         """Exit code and words of the checker, a process of its own. All others have ended."""
         plan = self.plan
@@ -161,9 +215,9 @@ class Stage:
         workers = self.crew.workers
         one = workers[fault.target % len(workers)]
         if fault.kind == "kill":
-            await _replaced([one], fault.lasts, kill=True)
+            await self._killed([one], fault.lasts)
         elif fault.kind == "kill-all":
-            await _replaced(workers, fault.lasts, kill=True)
+            await self._killed(workers, fault.lasts)
         elif fault.kind == "restart-all":
             await _replaced(workers, fault.lasts, kill=False)
         elif fault.kind == "kill-trainer":
@@ -183,17 +237,31 @@ class Stage:
             finally:
                 await self._ground.mend(fault)
 
+    async def _killed(self, members: Sequence[Member], seconds: float) -> None:
+        """Kill and start again; where the run is like that, their folders are gone meanwhile."""
+        gone = [self._state_of(m.name) for m in members] if self.traits.cold == "lost" else []
+        await _replaced(members, seconds, kill=True, gone=gone)
 
-async def _replaced(members: Sequence[Member], seconds: float, *, kill: bool) -> None:
-    """End all at once, by SIGKILL or SIGTERM, and start them again after so many seconds."""
+
+async def _end(members: Sequence[Member], *, kill: bool) -> None:
+    """End all at once, by SIGKILL or SIGTERM; nobody starts them again."""
     for member in members:
         member.held = True
+    end = (lambda m: m.process.kill()) if kill else (lambda m: m.process.terminate(20))
+    await asyncio.gather(*(asyncio.to_thread(end, member) for member in members))
+    for member in members:
+        code = member.process.exit_code()
+        assert kill or code in LEFT, f"{member.name}: {code}:\n{member.process.tail()}"
+
+
+async def _replaced(
+    members: Sequence[Member], seconds: float, *, kill: bool, gone: Sequence[Path] = ()
+) -> None:
+    """End all at once, and start them again after so many seconds; without what is `gone`."""
     try:
-        end = (lambda m: m.process.kill()) if kill else (lambda m: m.process.terminate(20))
-        await asyncio.gather(*(asyncio.to_thread(end, member) for member in members))
-        for member in members:
-            code = member.process.exit_code()
-            assert kill or code in LEFT, f"{member.name}: {code}:\n{member.process.tail()}"
+        await _end(members, kill=kill)
+        for folder in gone:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         await asyncio.sleep(seconds)
     finally:
         for member in members:
@@ -247,6 +315,7 @@ async def staged(
     *,
     rate: float = 600.0,
     learning: bool = False,
+    traits: Traits = PLAIN,
     **settings: object,
 ) -> AsyncIterator[Stage]:
     """A stage with its topics, without any process, and traffic that has not begun yet.
@@ -254,20 +323,34 @@ async def staged(
     Whatever is started on it is killed in the end.
     """
     plan = replace(plan, replication=ground.replication, min_isr=ground.min_isr)
+    plan = replace(plan, routed=f"{plan.app_id}-routed")
     if learning:
         plan = replace(plan, training=f"{plan.app_id}-training", models=f"{plan.app_id}-models")
+    if traits.clicks:
+        await _make(ground.near, plan.clicks, traits.clicks, plan.replication)
     await ensure_topics({"bootstrap_servers": ground.near}, plan)
     folder.mkdir(exist_ok=True)
     catalogue = folder / "chaos.yaml"
     catalogue.write_text(LEARNED if learning else CATALOGUE)
     env = environment(ground.servers, plan, **_settings(plan, catalogue) | settings)
-    feed, progress = Feed(ground.near, plan, traffic, rate), Progress(ground.near, plan)
+    feed = Feed(ground.near, plan, traffic, rate, anyhow=traits.anyhow)
+    progress = Progress(ground.near, plan)
     async with feed, progress:
-        stage = Stage(ground, plan, folder, env, feed, progress)
+        stage = Stage(ground, plan, folder, env, feed, progress, traits)
         try:
             yield stage
         finally:
             stage.crew.kill()
+
+
+async def _make(servers: str, topic: str, partitions: int, replication: int) -> None:
+    """A topic with another number of partitions than the rest."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, partitions, replication)])
+    finally:
+        await admin.close()
 
 
 def traffic_of(seed: int, live_rate: float = 0.0) -> Traffic:

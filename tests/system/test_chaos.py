@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from chaos.bugs import SCENARIOS
 from chaos.ground import Shared, one_broker
-from chaos.schedule import CLOCK, PROGRAM, draw, only, shown
+from chaos.schedule import CLOCK, PROGRAM, draw, only, shown, traits
 from chaos.stage import mttr, staged, traffic_of
 from support.traffic import Traffic
 
@@ -17,30 +17,38 @@ from stream_app.kafka.topics import TopicPlan
 
 FEW_USERS = 20
 #: What `make chaos` plays in minutes, in seconds: without what waits for a session to be over,
-#: which the frozen worker below does.
-SHORT = ("kill", "restart-all", "kill-trainer", "flood", "broker-killed", "cut", "clock-jump")
+#: which the frozen worker below does. Between the two, the state is spread over more partitions.
+FIRST, THEN = ("kill", "cut", "flood"), ("kill", "kill-trainer", "broker-killed", "clock-jump")
+#: Draws all traits: producers that place events anyhow, most profiles on disk, more partitions.
 SEED, PAUSE = 11, (0.2, 1.0)
 
 
 @pytest.mark.timeout(300)
 async def test_drawn_faults_lose_and_double_nothing(plan: TopicPlan, tmp_path: Path) -> None:
     async with one_broker(tmp_path / "kafka") as ground:
-        faults = draw(SEED, 0, only((*PROGRAM, *CLOCK, *ground.kinds), *SHORT), PAUSE)
-        print(shown(SEED, faults))
-        async with staged(ground, plan, tmp_path, traffic_of(SEED), learning=True) as on:
+        kinds, drawn = (*PROGRAM, *CLOCK, *ground.kinds), traits(SEED)
+        assert all((drawn.anyhow, drawn.cold, drawn.to))
+        async with staged(
+            ground, plan, tmp_path, traffic_of(SEED), learning=True, traits=drawn
+        ) as on:
             for _ in range(2):
                 on.worker()
             on.trainer()
             async with on.watched():
-                await on.ready()
-                on.feed.start()
-                await on.play(faults)
+                for names in (FIRST, THEN):
+                    if names is THEN:
+                        await on.repartition()
+                    faults = draw(SEED, 0, only(kinds, *names), PAUSE)
+                    print(shown(SEED, faults))
+                    await on.ready()
+                    on.feed.start()
+                    await on.play(faults)
                 await on.settle()
                 await on.ready()
             await on.crew.end()
             broken, said = await on.verdict()
     print(said, mttr(on.struck), sep="")
-    assert {one.fault.kind for one in on.struck} == {*SHORT}
+    assert {one.fault.kind for one in on.struck} == {*FIRST, *THEN}
     assert not broken, said
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,10 @@ def row(user: str, events: int, cents: int, version: int) -> tuple[bytes, bytes,
 
 
 def change(
-    user: str, version: int, tag: str, previous: Any, value: Any, offset: int = 0
+    user: str, version: int, tag: str, previous: Any, value: Any, offset: int = 0, number: int = 0
 ) -> tuple[bytes, bytes, dict[str, bytes]]:
     action = "added" if previous is None else "removed" if value is None else "updated"
-    cause = {"topic": "clicks", "partition": 0, "offset": offset, "event_id": "c1"}
+    cause = {"topic": "clicks", "partition": number, "offset": offset, "event_id": "c1"}
     told = {
         "change_id": f"{user}:{BORN}:{version}", "user_id": user, "tag": tag, "action": action,
         "value": value, "previous": previous, "version": version, "valid_until": None,
@@ -101,7 +101,8 @@ def logs() -> Logs:
         ],
         "tags": [
             change("ann", 1, "level", None, "low"), change("ann", 2, "owl", None, True),
-            change("ann", 3, "level", "low", "high"), change("bob", 1, "owl", None, True),
+            change("ann", 3, "level", "low", "high"),
+            change("bob", 1, "owl", None, True, offset=4),
         ],
         "tag-state": [
             state("ann", 2, level="low", owl=True), state("bob", 1, owl=True),
@@ -118,13 +119,83 @@ def logs() -> Logs:
     }  # fmt: skip
 
 
+def standing(
+    following: dict[str, int], busy: str = "", was: Sequence[int] = ()
+) -> tuple[bytes, bytes, dict[str, bytes]]:
+    return META, json.dumps({"next": following, "time": DAY, "busy": busy, "was": was}).encode(), {}
+
+
+def routed(
+    user: str, name: str, number: int, offset: int, value: bytes
+) -> tuple[bytes, bytes, dict[str, bytes]]:
+    place = {"partition": b"%d" % number, "offset": b"%d" % offset}
+    return user.encode(), value, {"input": name.encode(), "topic": name.encode()} | place
+
+
+def spread() -> dict[str, list[Any]]:
+    """Two partitions, later three: ann stays on the first one, bob goes from the second to the
+    third; of each, one event was routed."""
+    layout = LAYOUT + b"%016x" % FINGERPRINT, json.dumps({"fields": FIELDS}).encode(), {}
+    gone = b"bob", None, {}
+    return {
+        "clicks": [
+            [(b"ann", click(1), {}), (None, click(2, "bob"), {})],
+            [(b"bob", click(3, "bob"), {})],
+            [(b"bob", click(4, "bob"), {}), (b"bob", click(2, "bob"), {})],
+        ],
+        "purchases": [[], [(None, bought(1, 5), {})]],
+        "routed": [
+            [routed("ann", "purchases", 1, 0, bought(1, 5))],
+            [routed("bob", "clicks", 0, 1, click(2, "bob"))],
+        ],
+        "changelog": [
+            [
+                standing({"clicks": 2, "purchases": 0, "routed": 1}), layout, row("ann", 2, 500, 1),
+                standing({"clicks": 2, "purchases": 0, "routed": 1}, "repartition"),
+                standing({"clicks": 2, "purchases": 0, "routed": 1}, was=[2]),
+            ],
+            [
+                standing({"clicks": 1, "purchases": 1, "routed": 0}), layout, row("bob", 1, 0, 1),
+                standing({"clicks": 1, "purchases": 1, "routed": 1}), row("bob", 2, 0, 1),
+                standing({"clicks": 1, "purchases": 1, "routed": 1}, "repartition"), gone,
+                standing({"clicks": 1, "purchases": 1, "routed": 1}, was=[2]),
+            ],
+            [
+                standing({}, "repartition"), layout, row("bob", 2, 0, 1),
+                standing({"clicks": 0, "routed": 0}, was=[2]),
+                standing({"clicks": 2, "routed": 0}, was=[2]), row("bob", 3, 0, 2),
+            ],
+        ],
+        "tags": [
+            [change("ann", 1, "owl", None, True)],
+            [change("bob", 1, "owl", None, True, offset=1)],
+            [change("bob", 2, "level", None, "low", number=2)],
+        ],
+        "tag-state": [
+            [state("ann", 1, owl=True)],
+            [state("bob", 1, owl=True), gone],
+            [state("bob", 1, owl=True), state("bob", 2, owl=True, level="low")],
+        ],
+        "dead-letters": [[]],
+    }  # fmt: skip
+
+
 def judged(found: Logs) -> dict[str, list[str]]:
     """Promises that are broken, with the differences."""
+    return judged_parts({role: [log] for role, log in found.items()})
+
+
+def judged_parts(found: dict[str, list[Any]]) -> dict[str, list[str]]:
+    """The same of topics with several partitions."""
     topics = {
         role: Topic(
-            [[Record(role, 0, i, key, value, more) for i, (key, value, more) in enumerate(log)]], 0
+            [
+                [Record(role, n, i, key, value, more) for i, (key, value, more) in enumerate(log)]
+                for n, log in enumerate(logs)
+            ],
+            0,
         )
-        for role, log in found.items()
+        for role, logs in found.items()
     }
     return {promise: differences for promise, differences in check_all(topics)[0] if differences}
 
@@ -133,13 +204,14 @@ def swap(log: list[Any], i: int, other: Any) -> None:
     log[i] = other
 
 
-COUNTED, REFUSED, CHAINS, STATES, SAMPLES, MODELS = (
+COUNTED, REFUSED, CHAINS, STATES, SAMPLES, MODELS, ROUTED = (
     "every accepted event is counted once",
     "every refused one is in dead letters once",
     "changes of tags form unbroken chains",
     "tag states are those of the chains",
     "samples are there once",
     "models are published once",
+    "what was routed is there once",
 )
 WRONG: dict[str, tuple[str, Callable[[Logs], object]]] = {
     "an event lost": (COUNTED, lambda t: swap(t["changelog"], 5, row("ann", 4, 2099, 3))),
@@ -188,8 +260,67 @@ WRONG: dict[str, tuple[str, Callable[[Logs], object]]] = {
 }  # fmt: skip
 
 
+SPREAD_WRONG: dict[str, tuple[str, Callable[[dict[str, list[Any]]], object]]] = {
+    "a routed event counted where it was read too": (
+        COUNTED,
+        lambda t: t["changelog"][0].append(row("bob", 1, 0, 0)),
+    ),
+    "a routed event not counted": (
+        COUNTED,
+        lambda t: swap(t["changelog"][0], 2, row("ann", 1, 0, 1)),
+    ),
+    "an event that was not routed": (COUNTED, lambda t: t["routed"][1].pop()),
+    "what was routed and not read": (
+        COUNTED,
+        lambda t: t["routed"][2:] or t["routed"].append([t["routed"][1].pop()]),
+    ),
+    "an event routed twice": (ROUTED, lambda t: t["routed"][1].append(t["routed"][1][0])),
+    "a routed event changed": (
+        ROUTED,
+        lambda t: swap(t["routed"][1], 0, routed("bob", "clicks", 0, 1, click(9, "bob"))),
+    ),
+    "an event routed from nowhere": (
+        ROUTED,
+        lambda t: t["routed"][1].append(routed("bob", "clicks", 0, 7, click(9, "bob"))),
+    ),
+    "a user lost on his way": (COUNTED, lambda t: swap(t["changelog"][2], 2, row("eve", 2, 0, 1))),
+    "a user who was not taken away": (COUNTED, lambda t: t["changelog"][1].pop(6)),
+    "an event lost on the way": (
+        COUNTED,
+        lambda t: swap(t["changelog"][2], 2, row("bob", 1, 0, 1)),
+    ),
+    "events from before the move counted again": (
+        COUNTED,
+        lambda t: swap(t["changelog"][2], 5, row("bob", 6, 0, 2)),
+    ),
+    "a repeat from before the move counted": (
+        COUNTED,
+        lambda t: swap(t["changelog"][2], 5, row("bob", 4, 0, 2)),
+    ),
+    "a chain that begins again": (
+        CHAINS,
+        lambda t: swap(t["tags"][2], 0, change("bob", 1, "level", None, "low", number=2)),
+    ),
+    "a cause that is another's event": (
+        CHAINS,
+        lambda t: swap(t["tags"][1], 0, change("bob", 1, "owl", None, True, offset=0)),
+    ),
+    "a state left behind": (STATES, lambda t: t["tag-state"][1].pop()),
+    "a state lost on its way": (STATES, lambda t: t["tag-state"][2].clear()),
+}
+
+
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
     assert judged(logs()) == {}
+    assert judged_parts(spread()) == {}
+
+
+@pytest.mark.parametrize("wrong", SPREAD_WRONG)
+def test_what_is_wrong_with_what_was_routed_and_moved_is_found(wrong: str) -> None:
+    promise, spoil = SPREAD_WRONG[wrong]
+    found = spread()
+    spoil(found)
+    assert promise in judged_parts(found)
 
 
 @pytest.mark.parametrize("wrong", WRONG)

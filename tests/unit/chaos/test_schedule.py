@@ -16,6 +16,7 @@ from chaos.schedule import (
     Kind,
     draw,
     shown,
+    traits,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +66,18 @@ def test_faults_of_a_lane_follow_one_another_and_last_as_declared(
 def test_a_longer_run_begins_like_a_shorter_one() -> None:
     short, long = draw(7, 60, PROGRAM), draw(7, 600, PROGRAM)
     assert [fault for fault in long if fault in short] == short
+
+
+@given(seeds)
+def test_a_run_has_a_trait_at_least_and_says_which(seed: int) -> None:
+    drawn = traits(seed)
+    assert drawn == traits(seed)
+    assert str(drawn)
+    assert drawn.anyhow or drawn.cold or drawn.to
+    assert bool(drawn.clicks) == drawn.anyhow
+
+
+def test_traits_come_alone_and_together() -> None:
+    drawn = [traits(seed) for seed in range(100)]
+    assert len({(one.anyhow, bool(one.cold), bool(one.to)) for one in drawn}) == 7
+    assert {one.cold for one in drawn} == {"", "kept", "lost"}
