@@ -25,7 +25,7 @@ from stream_app.kafka.offline import (
 )
 from stream_app.kafka.standing import metas
 from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of, topic_specs
-from stream_app.kafka.topics.grow import grow
+from stream_app.kafka.topics.grow import check_growth, grow
 from stream_app.settings import Settings
 
 _LISTED = 6
@@ -148,6 +148,8 @@ async def repartition(
     plan = await look(settings, to)
     if plan.lag or plan.done:
         raise OfflineError(lagging(plan.lag) if plan.lag else "somebody has done it meanwhile")
+    async with administration(settings) as admin:
+        await check_growth(admin, plan.growing)
     mover = Mover(settings, plan.before, plan.growing, plan.topics, place, say, at_once)
     following = await begin(settings, command_line(to), plan.before)
     say("begun", "workers refuse to start until this has ended")

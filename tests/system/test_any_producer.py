@@ -8,75 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from zlib import crc32
 
 import pytest
 from aiokafka import ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from support.broker import Message, produce, read_to_end
+from support.any_producer import PORTION, AnyProducer, make_topics, positions
+from support.broker import read_to_end
 from support.checker import Consumer, check_dead_letters, check_tags, check_truth
 from support.follower import Follower
 from support.stage import SETTINGS
-from support.traffic import CATALOGUE, Made, Traffic
+from support.traffic import CATALOGUE, Traffic
 
-from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine.catalogue import load_catalogue
-from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics import TopicPlan
 
-PORTION = 500
 PORTIONS = 24
-COUNTS = (3, 4)
-
-
-class AnyProducer:
-    """Sends portions of the traffic, each event by one of four kinds of producers."""
-
-    def __init__(self, servers: str, names: tuple[str, str], traffic: Traffic) -> None:
-        self._servers, self._names, self._traffic = servers, names, traffic
-        self.refused: set[bytes] = set()
-        self.sent = 0
-
-    async def send(self) -> None:
-        portion = self._traffic.take(PORTION)
-        self.refused |= {made.value for made in portion if made.refused}
-        split: dict[tuple[int, int], list[Message]] = defaultdict(list)
-        for made in portion:
-            key, partition = placed(made, COUNTS[made.topic])
-            split[made.topic, partition].append(Message(key, made.value))
-        for (topic, partition), messages in split.items():
-            await produce(self._servers, self._names[topic], messages, partition=partition)
-        self.sent += len(portion)
-
-
-def placed(made: Made, partitions: int) -> tuple[bytes | None, int]:
-    """Key and partition of an event; the same when it is sent again."""
-    user, way = made.user.encode(), crc32(made.value)
-    match way % 4:
-        case 0:
-            return user, PARTITIONERS["murmur2"](user, partitions)
-        case 1:
-            return user, PARTITIONERS["crc32"](user, partitions)
-        case 2:
-            return None, way // 4 % partitions
-    session = b"session-%d" % (way // 4)
-    return session, PARTITIONERS["murmur2"](session, partitions)
-
-
-async def grow_clicks(servers: str, plan: TopicPlan) -> None:
-    """Topics of which the clicks have other partitions than the rest."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        await admin.create_topics([NewTopic(plan.clicks, COUNTS[0], 1)])
-    finally:
-        await admin.close()
-    await ensure_topics({"bootstrap_servers": servers}, plan)
-
-
-def positions(records: Iterable[ConsumerRecord]) -> Counter[tuple[str, int, int]]:
-    return Counter((r.topic, r.partition, r.offset) for r in records)
 
 
 def sources(records: Iterable[ConsumerRecord]) -> Counter[tuple[str, int, int]]:
@@ -113,11 +60,11 @@ async def test_events_are_counted_once_wherever_producers_put_them(
     kafka, plan, run_worker, tmp_path
 ) -> None:
     servers, moments = kafka.bootstrap_servers, random.Random(7)
-    await grow_clicks(servers, plan)
+    await make_topics(servers, plan)
     catalogue = tmp_path / "catalogue.yaml"
     catalogue.write_text(CATALOGUE)
     program = load_catalogue(catalogue).compile()
-    settings = SETTINGS | {"catalog": catalogue}
+    settings = SETTINGS | {"catalog": catalogue, "routed_purge_s": 0}
     traffic = Traffic(11)
     producer = AnyProducer(servers, (plan.clicks, plan.purchases), traffic)
 

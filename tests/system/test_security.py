@@ -14,11 +14,14 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from support import trainer as counting
+from support.arrived import purged
 from support.broker import Message, produce, read_to_end
 from support.certificates import Authority
-from support.clicks import CATALOGUE, click
+from support.clicks import CATALOGUE, START, click
 from support.guarded import OPERATIONS, RESOURCES, SECRET, GuardedKafka, guarded_kafka, without
+from support.settled import fold, settle
 from support.trainer import day_end, example
+from support.upkeep import compiled, events, features, restored
 from support.worker import Worker
 
 from stream_app.engine import load_catalogue
@@ -116,6 +119,16 @@ def all_rights(guarded: GuardedKafka, plan: TopicPlan) -> list[Right]:
     return rights(guarded.settings("worker", plan), learning=True)
 
 
+def named(plan: TopicPlan) -> TopicPlan:
+    """With topics of learning, which the settings name although there are none."""
+    return replace(plan, training="t", models="m")
+
+
+def every_of(guarded: GuardedKafka, plan: TopicPlan) -> list[Right]:
+    """The rights on an application that learns nothing."""
+    return rights(guarded.settings("worker", named(plan)), learning=False)
+
+
 async def ask(settings: Settings) -> None:
     """Come in and look at the topics."""
     await ensure_topics(settings.client_options(), TopicPlan.of(settings), create=False)
@@ -133,7 +146,8 @@ async def test_everything_works_with_the_rights_that_are_listed(
         return text
 
     assert "created" in done("operator", "topics", "--apply")
-    worker, trainer = start("worker"), start("trainer", *TRAINER)
+    worker = start("worker", routed_purge_s=0.5)
+    trainer = start("trainer", *TRAINER)
     assert "sent 9,081 events" in done("producer", "produce", SLICE)
     await asyncio.to_thread(worker.wait_ready)
     await asyncio.to_thread(trainer.wait_ready)
@@ -144,6 +158,12 @@ async def test_everything_works_with_the_rights_that_are_listed(
     assert "spend_level" in done("consumer", "tail", "--from-beginning", "--until-end")
 
     servers = guarded.broker.bootstrap_servers
+    # Three of them to where their user is not.
+    for number in range(plan.partitions):
+        event = Message(None, click("v", number))
+        await produce(servers, plan.clicks, [event], partition=number)
+    await purged(servers, plan)
+    assert worker.metric("stream_app_purge_failures_total") == 0
     await produce(servers, plan.clicks, [Message(b"u", click("u", 1, type="no"))])
     async with asyncio.timeout(30):
         while not (letters := await read_to_end(servers, plan.dead_letters)):
@@ -170,6 +190,46 @@ async def test_everything_works_with_the_rights_that_are_listed(
     assert change.key.decode() in (await one_profile(settings, program, change.key.decode())).slots
     assert worker.terminate() == 0
     assert "AuthorizationFailed" not in worker.text() + trainer.text()
+
+
+@pytest.mark.timeout(300)
+async def test_state_is_changed_offline_with_the_rights_that_are_listed(
+    guarded: GuardedKafka, plan: TopicPlan, catalogue: Path, tmp_path: Path
+) -> None:
+    plan, servers = replace(plan, training="", models=""), guarded.broker.bootstrap_servers
+    other = replace(
+        plan, app_id=f"{plan.app_id}b", tags=f"{plan.app_id}b-tags",
+        tag_state=f"{plan.app_id}b-tag-state", dead_letters=f"{plan.app_id}b-dead-letters",
+        routed=f"{plan.app_id}b-routed",
+    )  # fmt: skip
+    await guarded.revoke("User:maintainer")
+    for one in (plan, other):
+        await ensure_topics({"bootstrap_servers": servers}, one)
+        every = every_of(guarded, one)
+        lacking = without(every, "maintainer", one.tags, "Alter")
+        await guarded.grant(lacking if one is plan else every)
+    await settle(servers, plan, compiled(catalogue), events(0, 1), START)
+
+    def tell_maintainer(of: TopicPlan, *arguments: object) -> tuple[int, str]:
+        return tell(guarded, named(of), "maintainer", *arguments, "--catalog", catalogue)
+
+    def done(of: TopicPlan, *arguments: object) -> None:
+        code, text = tell_maintainer(of, *arguments)
+        assert code == 0, text
+
+    kept = tmp_path / "kept"
+    done(plan, "backup", kept)
+    code, text = tell(guarded, named(other), "maintainer", "restore", kept)
+    assert code == 0, text
+    done(plan, "replay", "--from-topic", "--feature=clicks_24h", "--apply")
+    # What Kafka would refuse half way is refused before anything is begun.
+    code, text = tell_maintainer(plan, "repartition", "--to", 5, "--apply")
+    assert (code, "Kafka lets this user not do that" in text) == (2, True), text
+    assert "begun" not in text
+    await guarded.grant(r for r in every_of(guarded, plan) if r.role == "maintainer")
+    done(plan, "repartition", "--to", 5, "--apply")
+    found = features(await restored(servers, replace(plan, partitions=5), compiled(catalogue)))
+    assert found == features(fold(compiled(catalogue), events(0, 1), 5, START))
 
 
 @pytest.mark.parametrize(

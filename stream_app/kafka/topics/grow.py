@@ -13,6 +13,18 @@ from stream_app.kafka.topics.admin import CREATE_SECONDS
 _PAUSE_S: Final = 0.05
 
 
+async def check_growth(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:
+    """Raise aiokafka's KafkaError where Kafka would not let this user do so; nothing is changed."""
+    there = await _led(admin)
+    short = {topic: n for topic, n in wanted.items() if there.get(topic, 0) < n}
+    if short:
+        await admin.create_partitions(_numbers(short), validate_only=True)
+
+
+def _numbers(wanted: Mapping[str, int]) -> dict[str, NewPartitions]:
+    return {topic: NewPartitions(n) for topic, n in wanted.items()}
+
+
 async def grow(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> list[str]:
     """Give each topic so many partitions, and wait for their leaders; the topics that grew.
 
@@ -21,7 +33,7 @@ async def grow(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> list[st
     there = await _led(admin)
     short = {topic: n for topic, n in wanted.items() if there.get(topic, 0) < n}
     if short:
-        await admin.create_partitions({topic: NewPartitions(n) for topic, n in short.items()})
+        await admin.create_partitions(_numbers(short))
     async with asyncio.timeout(CREATE_SECONDS):
         while True:
             led = await _led(admin)

@@ -1,0 +1,38 @@
+"""Events that lie elsewhere than their users, and their topic once they have arrived."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+from aiokafka import TopicPartition
+from support.broker import Message, produce, read_to_end
+from support.settled import Event
+
+from stream_app.domain.partitioner import PARTITIONERS
+from stream_app.kafka.committed import committed
+from stream_app.kafka.topics import TopicPlan
+
+_murmur2 = PARTITIONERS["murmur2"]
+
+
+async def misplace(servers: str, plan: TopicPlan, events: list[Event]) -> None:
+    """Send each event to the partition behind its user's."""
+    split: dict[tuple[str, int], list[Message]] = defaultdict(list)
+    for event in events:
+        user, name = event.user.encode(), (plan.clicks, plan.purchases)[event.topic]
+        place = (_murmur2(user, plan.partitions) + 1) % plan.partitions
+        split[name, place].append(Message(user, event.value))
+    for (name, place), messages in split.items():
+        await produce(servers, name, messages, partition=place)
+
+
+async def purged(servers: str, plan: TopicPlan) -> int:
+    """How many offsets were deleted of the routed events, once none of these is left."""
+    parts = [TopicPartition(plan.routed, number) for number in range(plan.partitions)]
+    async with asyncio.timeout(30), committed({"bootstrap_servers": servers}, 10) as reader:
+        while True:
+            gone = sum((await reader.firsts(parts)).values())
+            if gone and not await read_to_end(servers, plan.routed):
+                return gone
+            await asyncio.sleep(0.1)
