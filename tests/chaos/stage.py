@@ -48,8 +48,6 @@ SETTINGS: Mapping[str, object] = {
     "clock": "event",
     "session_timeout_s": 6,
     "drain_timeout_s": 5,
-    # The checker reads all that was routed.
-    "routed_purge_s": 0,
     "round_records": 200,
     "retention_days": 36_500,
     # The checker reads what was routed.
