@@ -24,6 +24,9 @@ _COLOURS: Final = {
     "numpy/": "#9fd3a8",
 }
 _OTHERS: Final = "#d5d5d5"
+#: A thread that waits for another one. py-spy takes it for a busy one: its own stops interrupt the
+#: waiting, and the system call that goes on with it has another number.
+_WAITING: Final = ("Condition.wait (threading.py", "wait (threading.py")
 
 
 @dataclass
@@ -36,7 +39,8 @@ class Frame:
 
 
 def parse(lines: Iterable[str]) -> Frame:
-    """Collapsed stacks, `outer;inner 12`, as a tree under one frame of all samples.
+    """Collapsed stacks, `outer;inner 12`, as a tree under one frame of all samples; those of
+    threads that wait are left out.
 
     Raises ValueError for a line that is none, and where there is not one sample.
     """
@@ -45,6 +49,8 @@ def parse(lines: Iterable[str]) -> Frame:
         stack, _, count = line.rstrip().rpartition(" ")
         if not stack or not count.isdecimal():
             raise ValueError(f"not a collapsed stack: {line.strip()[:80]!r}")
+        if stack.rpartition(";")[2].startswith(_WAITING):
+            continue
         root.samples += int(count)
         frame = root
         for name in stack.split(";"):

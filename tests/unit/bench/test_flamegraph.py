@@ -35,6 +35,13 @@ def test_a_frame_has_the_samples_of_what_it_called() -> None:
     assert [frame.samples for frame in loop.called.values()] == [60, 39, 1]
 
 
+def test_a_thread_that_waits_does_nothing() -> None:
+    waiting = "Thread.run (threading.py:982);Condition.wait (threading.py:295) 900"
+    assert parse([*STACKS, waiting]) == parse(STACKS)
+    with pytest.raises(ValueError, match="no samples"):
+        parse([waiting])
+
+
 def test_the_trunk_that_all_stacks_share_is_cut() -> None:
     top = crown(parse(STACKS))
     assert (top.name, top.samples) == ("all", 100)
