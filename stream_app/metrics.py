@@ -101,6 +101,7 @@ TABLE: Final = (
     Declared("lag", "gauge", "Records of an input not yet committed.", ("topic", "partition")),
     Declared("queued", "gauge", "Records waiting in memory for the next round.", ("partition",)),
     Declared("users", "gauge", "Profiles, in memory or not.", ("partition",)),
+    Declared("forgotten_users", "counter", "Users forgotten because no event of them came."),
     Declared("resident_users", "gauge", "Profiles in memory.", ("partition",)),
     Declared("cold_reads", "counter", "Profiles read from the local store."),
     Declared("cold_writes", "counter", "Profiles written to the local store."),

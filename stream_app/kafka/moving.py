@@ -280,6 +280,9 @@ class Mover:
             partitions=self._after,
             busy="",
             was=(*self._meta(0).was, self._before),
+            # Who moved was not counted.
+            users=None,
+            tags=None,
         )
 
     def _rows_of(self, number: int) -> TopicPartition:

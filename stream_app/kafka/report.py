@@ -22,7 +22,7 @@ _NONE: Final = "none"
 class Report:
     """Counts by topic, reason, tag and action, and segments before and after; `caused_at` are the
     Kafka timestamps (ms) of the records that caused changes, one a record. Of `events` those that
-    were `routed` away are no part.
+    were `routed` away are no part. `forgotten` are users.
     """
 
     events: tuple[int, ...]
@@ -32,6 +32,7 @@ class Report:
     changes: Counter[tuple[str, ...]]
     moves: Counter[tuple[str, ...]]
     caused_at: list[int]
+    forgotten: int
 
     @classmethod
     def of(cls, records: Sequence[Sequence[Any]], result: Step) -> Report:
@@ -50,6 +51,7 @@ class Report:
                 if change.cls == "segment"
             ),
             caused_at=_caused_at(records, changes),
+            forgotten=result.outputs.forgotten,
         )
 
     def count(self, metrics: Metrics, now_ms: int) -> None:
@@ -62,6 +64,7 @@ class Report:
         metrics.count_each("rejected", self.rejected)
         metrics.count_each("tag_changes", self.changes)
         metrics.count_each("segment_moves", self.moves)
+        metrics.count("forgotten_users", self.forgotten)
         metrics.count("transactions", outcome="committed")
         metrics.observe("batch_size", sum(self.events) + sum(self.routed))
         if self.caused_at:

@@ -110,7 +110,7 @@ class Rounds:
         #: Where reading would go on in what is no input now: with `route` turned off and on again,
         #: nothing must be read twice.
         self._elsewhere = {} if meta is None else dict(meta.next)
-        self._having = TagUsers(self.profiles)
+        self._having = TagUsers(self.profiles, None if meta is None else meta.tags)
         self._tell_having(self._having.counts or ())
 
     @property
@@ -124,8 +124,9 @@ class Rounds:
 
     def adopt(self, program: Program) -> None:
         """Go on under another catalogue: every row is decided anew in the next rounds."""
+        before = self.profiles.program
         self.profiles = self.profiles.under(program)
-        self._having.recount(self.profiles)
+        self._having.adopt(self.profiles, before)
         # Tags that are declared no more have no series any more.
         self._metrics.end("tag_users", partition=str(self.profiles.number))
         self._tell_having(self._having.counts or ())
@@ -216,9 +217,9 @@ class Rounds:
         self._budget.spend(events, result.rejected)
         idle_ms = self._clocks.steady_ms() - self.committed_at
         if events or result.touched or result.training or idle_ms > KEEP_ALIVE_MS:
-            packed = self._writer.pack(self._outputs(taken, records, result))
             report = Report.of(records, result)
             self._having.change(report.changes)
+            packed = self._writer.pack(self._outputs(taken, records, result))
             return _Folded(packed, report, result.touched)
         return None
 
@@ -267,6 +268,8 @@ class Rounds:
             models=self._judged,
             partitions=self.profiles.partitions,
             was=self._was,
+            users=len(self.profiles),
+            tags=self._having.counts,
         )
         written = encode_meta(meta)
         self._meta = bytes(written[1])
