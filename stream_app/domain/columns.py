@@ -20,11 +20,17 @@ _ZERO: Final = datetime(2000, 1, 1)
 
 def strings(texts: Sequence[str | None]) -> Strings:
     """Dictionary-encode; None and the empty text are absent. Values in order of appearance."""
-    codes: dict[str | None, int] = {}
-    values = [text for text in dict.fromkeys(texts) if text]
-    codes.update(zip(values, range(len(values)), strict=True))
-    codes[None] = codes[""] = -1
-    return Strings(np.fromiter(map(codes.__getitem__, texts), np.int32, len(texts)), values)
+    codes = _Codes({None: -1, "": -1})
+    column = np.fromiter(map(codes.__getitem__, texts), np.int32, len(texts))
+    return Strings(column, [text for text in codes if text])
+
+
+class _Codes(dict[str | None, int]):
+    """Numbers texts from 0 in the order in which they are asked for, beside the two absent ones."""
+
+    def __missing__(self, text: str | None) -> int:
+        code = self[text] = len(self) - 2
+        return code
 
 
 def floats(values: Sequence[float | None]) -> NDArray[np.float64]:
@@ -39,7 +45,7 @@ def whole(values: NDArray[np.float64]) -> NDArray[np.int64]:
 
 def hashes(texts: Iterable[str], count: int) -> NDArray[np.uint32]:
     """CRC-32 of each text's UTF-8 bytes."""
-    return np.fromiter((crc32(text.encode()) for text in texts), np.uint32, count)
+    return np.fromiter(map(crc32, map(str.encode, texts)), np.uint32, count)
 
 
 def instants(moments: Sequence[float | datetime]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -115,8 +116,7 @@ class Profiles:
 
     def find(self, users: Sequence[str]) -> NDArray[np.intp]:
         """Return the slots (m,) of users, -1 for one that is not known."""
-        find = self.slots.get
-        return np.array([find(user, -1) for user in users], dtype=np.intp)
+        return np.fromiter(map(self.slots.get, users, repeat(-1)), np.intp, len(users))
 
     def names(self, slots: NDArray[np.intp]) -> list[str]:
         """Return the users at `slots` (m,), whose rows were brought or gathered last."""
