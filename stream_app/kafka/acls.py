@@ -69,8 +69,13 @@ def _learned(settings: Settings, learning: bool) -> tuple[str, ...]:
 
 
 def _routed(settings: Settings) -> tuple[str, ...]:
-    """The topic of events on the way to their users, where there is one."""
+    """The topic of events on the way to their users, where any are sent there."""
     return (settings.routed_topic,) if settings.route == "auto" else ()
+
+
+def _left(settings: Settings) -> tuple[str, ...]:
+    """That topic where it may be left from when events were routed."""
+    return (settings.routed_topic,) if settings.route == "never" else ()
 
 
 def _producer(settings: Settings) -> Iterator[Right]:
@@ -87,6 +92,7 @@ def _worker(settings: Settings, learning: bool) -> Iterator[Right]:
     yield from of(
         _routed(settings), "Read Write Delete", "takes events to their users, drops what arrived"
     )
+    yield from of(_left(settings), "Read Delete", "reads what was routed before")
     if learning:
         yield from of([settings.training_topic], "Write", "writes samples")
         yield from of([settings.models_topic], "Read", "reads models")
@@ -136,6 +142,7 @@ def _maintainer(settings: Settings, learning: bool) -> Iterator[Right]:
     )
     moving = "moves users, fills features, keeps and puts back state, adds partitions"
     yield from of((*state, *_routed(settings)), "Read Write Alter", moving)
+    yield from of(_left(settings), "Read", "keeps what was routed before")
     others = (settings.tags_topic, settings.dead_letters_topic)
     yield from of(others, "Alter", "adds partitions")
     yield from of(

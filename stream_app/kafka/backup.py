@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
 
 import msgspec
 from aiokafka import TopicPartition
@@ -26,29 +25,27 @@ from stream_app.kafka.archive import (
 from stream_app.kafka.committed import Committed, committed
 from stream_app.kafka.doctor.look import administration, groups
 from stream_app.kafka.inputs import ROUTED_NAME
+from stream_app.kafka.offline import settled
 from stream_app.kafka.positions import positions
 from stream_app.kafka.standing import metas
 from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
+from stream_app.kafka.topics.left import routed_topic
 from stream_app.settings import Settings
-
-#: Kafka ends a transaction that a dead worker left open after this (s), and looks every ten.
-_OPEN_S: Final = 75.0
-_WAIT_S: Final = 0.5
 
 Progress = Callable[[str, int], None]
 
 
-def state_topics(settings: Settings, *, learning: bool) -> dict[str, str]:
+def state_topics(settings: Settings, *, learning: bool, routed: bool) -> dict[str, str]:
     """The topics that are state, by role, in the order in which they are written back.
 
-    The changelog comes last: until it is whole, no worker starts with what is there. Of routed
+    The changelog comes last: until it is whole, no worker starts with what is there. Of `routed`
     events those are state that have not arrived.
     """
     learned = {"training": settings.training_topic, "models": settings.models_topic}
     return {
         "tag-state": settings.tag_state_topic,
         **(learned if learning else {}),
-        **({ROUTED_NAME: settings.routed_topic} if settings.route == "auto" else {}),
+        **({ROUTED_NAME: settings.routed_topic} if routed else {}),
         "changelog": settings.changelog_topic,
     }
 
@@ -63,7 +60,8 @@ async def backup(
 ) -> Manifest:
     """Write all state into `folder`, which must be empty; `now` (epoch ms) is noted.
 
-    Raises ArchiveError while a worker or trainer runs, and where the state is not whole.
+    Raises ArchiveError while a worker or trainer runs, and where the state is not whole;
+    OfflineError where a transaction stays open.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -72,33 +70,19 @@ async def backup(
             "of one that was broken off"
         )
     await refuse_running(settings, learning=learning)
-    topics = state_topics(settings, learning=learning)
+    topics = state_topics(settings, learning=learning, routed=await _has_routed(settings))
     counts = await partitions_of(settings, topics.values(), learning=learning)
     parts: list[Part] = []
     following: list[dict[str, int]] = []
     async with committed(settings.client_options(), settings.restore_timeout_s) as reader:
-        every = [TopicPartition(t, n) for t, count in counts.items() for n in range(count)]
-        ends = await _settled(settings, reader, every)
-        starts = await reader.firsts(every) | await _arrived(settings, reader, counts)
+        spans = await _spans(settings, reader, counts)
         for role, topic in topics.items():
             for number in range(counts[topic]):
-                writer = PartWriter(folder, role, number)
-                with contextlib.closing(writer):
-                    part = TopicPartition(topic, number)
-                    meta = await _copy(reader, part, starts[part], ends[part], writer)
-                    parts.append(writer.done())
+                part = TopicPartition(topic, number)
+                done, meta = await _copy(reader, part, spans[part], folder, role)
+                parts.append(done)
                 if role == "changelog":
-                    if meta is not None and meta.busy:
-                        raise ArchiveError(
-                            f"{topic} partition {number} is half changed: `{meta.busy}` has begun "
-                            "and not ended. Run it again first"
-                        )
-                    if meta is None and parts[-1].records:
-                        raise ArchiveError(
-                            f"{topic} partition {number} is not whole: it has profiles but no "
-                            "offsets (`\\0meta`)"
-                        )
-                    following.append(meta.next if meta is not None else {})
+                    following.append(_following(part, meta, done.records))
             progress(role, sum(part.records for part in parts if part.role == role))
     # Whoever started meanwhile has changed what was read.
     await refuse_running(settings, learning=learning)
@@ -109,49 +93,60 @@ async def backup(
     return manifest
 
 
-async def _arrived(
+async def _has_routed(settings: Settings) -> bool:
+    """Whether events may be on their way; also where they were routed once, and are not now."""
+    if settings.route == "auto":
+        return True
+    left = await routed_topic(settings, TopicPlan.of(settings))
+    if left.unseen:
+        raise ArchiveError(f"whether events are on their way is not known: {left.unseen}")
+    return left.found is not None
+
+
+async def _spans(
     settings: Settings, reader: Committed, counts: Mapping[str, int]
-) -> dict[TopicPartition, int]:
-    """Up to where routed events have been read, by partition."""
-    number = counts[settings.changelog_topic]
-    parts = [TopicPartition(settings.changelog_topic, n) for n in range(number)]
-    told = {part.partition: meta for part, (meta, _) in (await metas(reader, parts)).items()}
-    known = positions(settings, {n: meta for n, meta in told.items() if meta is not None})
-    return {part: at for part, at in known.items() if part.topic == settings.routed_topic}
+) -> dict[TopicPartition, tuple[int, int]]:
+    """What to keep of each partition: all, but of routed events those that have not arrived."""
+    every = [TopicPartition(t, n) for t, count in counts.items() for n in range(count)]
+    await settled(settings, counts)
+    ends = await reader.ends(every)
+    starts = await reader.firsts(every)
+    told = await metas(reader, [part for part in every if part.topic == settings.changelog_topic])
+    known = {part.partition: meta for part, (meta, _) in told.items() if meta is not None}
+    arrived = positions(settings, known)
+    starts |= {part: at for part, at in arrived.items() if part.topic == settings.routed_topic}
+    return {part: (starts[part], ends[part]) for part in every}
 
 
 async def _copy(
-    reader: Committed, part: TopicPartition, start: int, end: int, writer: PartWriter
-) -> Meta | None:
-    """Write a partition's records, and return the last `\\0meta` among them."""
-    meta = None
-    async for records in reader.read({part: start}, {part: end}):
-        writer.write(
-            Kept(record.key, record.value, record.timestamp, list(record.headers))
-            for record in records
+    reader: Committed, part: TopicPartition, span: tuple[int, int], folder: Path, role: str
+) -> tuple[Part, Meta | None]:
+    """Write a partition's records from, to into a file; returns the last `\\0meta` among them."""
+    (start, end), meta = span, None
+    with contextlib.closing(PartWriter(folder, role, part.partition)) as writer:
+        async for records in reader.read({part: start}, {part: end}):
+            writer.write(
+                Kept(record.key, record.value, record.timestamp, list(record.headers))
+                for record in records
+            )
+            for record in records:
+                if record.key == META and record.value:
+                    meta = msgspec.json.decode(record.value, type=Meta)
+        return writer.done(), meta
+
+
+def _following(part: TopicPartition, meta: Meta | None, records: int) -> dict[str, int]:
+    """The next offsets of the inputs; ArchiveError where the partition's state is not whole."""
+    where = f"{part.topic} partition {part.partition}"
+    if meta is None:
+        if records:
+            raise ArchiveError(f"{where} is not whole: it has profiles but no offsets (`\\0meta`)")
+        return {}
+    if meta.busy:
+        raise ArchiveError(
+            f"{where} is half changed: `{meta.busy}` has begun and not ended. Run it again first"
         )
-        for record in records:
-            if record.key == META and record.value:
-                meta = msgspec.json.decode(record.value, type=Meta)
-    return meta
-
-
-async def _settled(
-    settings: Settings, reader: Committed, parts: Collection[TopicPartition]
-) -> Mapping[TopicPartition, int]:
-    """The ends of all partitions, once no transaction is open any more that a worker left."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _OPEN_S
-    options = settings.client_options()
-    async with committed(options, settings.request_timeout_s, "read_uncommitted") as all_records:
-        while True:
-            stable, ends = await reader.ends(parts), await all_records.ends(parts)
-            if stable == ends:
-                return stable
-            if loop.time() > until:
-                held = sorted(str(part) for part in parts if stable[part] != ends[part])
-                raise ArchiveError(f"a transaction stays open on {', '.join(held)}: who writes?")
-            await asyncio.sleep(_WAIT_S)
+    return meta.next
 
 
 async def refuse_running(settings: Settings, *, learning: bool) -> None:
@@ -176,7 +171,7 @@ async def partitions_of(
     settings: Settings, topics: Collection[str], *, learning: bool
 ) -> dict[str, int]:
     """How many partitions each topic has. Raises ArchiveError where one is missing."""
-    plan: Any = TopicPlan.of(settings, learning=learning)
+    plan = replace(TopicPlan.of(settings, learning=learning), routed=settings.routed_topic)
     findings = await ensure_topics(settings.client_options(), plan, create=False)
     counts = {}
     for topic in topics:

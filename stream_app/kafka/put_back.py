@@ -66,7 +66,7 @@ async def put_back(
     await asyncio.to_thread(verify, folder, manifest, _check_meta)
     await refuse_running(settings, learning=learning)
     await ensure_topics(settings.client_options(), TopicPlan.of(settings, learning=learning))
-    topics = state_topics(settings, learning=learning)
+    topics = state_topics(settings, learning=learning, routed=settings.route == "auto")
     counts = await partitions_of(settings, topics.values(), learning=learning)
     _check_number(manifest, counts[settings.changelog_topic], "the topics have")
     _check_routed(manifest, settings)

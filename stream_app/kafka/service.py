@@ -113,15 +113,20 @@ class WorkerService:
                 self._partitions.counts.update(
                     {one.spec.name: one.found.partitions for one in findings if one.found}
                 )
-                # Some may wait from when `route` was on.
-                there = settings.route == "auto" or (await routed_topic(settings, plan)).found
-                self._reads_routed = bool(there)
+                self._reads_routed = settings.route == "auto" or await self._has_routed(plan)
                 return
             except (KafkaConnectionError, TimeoutError, OSError) as error:
                 self._around.metrics.count("reconnects")
                 log.warning("Kafka is away, next try in %.1f s: %s", wait, error)
             await asyncio.sleep(wait)
             wait = min(_LONGEST_WAIT_S, wait * 2)
+
+    async def _has_routed(self, plan: TopicPlan) -> bool:
+        """Whether there is a topic of routed events: some may wait from when `route` was on."""
+        left = await routed_topic(self._around.settings, plan)
+        if left.unseen:
+            log.warning("Should events be routed before, they are not read: %s", left.unseen)
+        return left.found is not None
 
     async def _on_revoked(self, app: faust.App, revoked: Iterable[TP], **kwargs: Any) -> None:
         await self._ending_on_error(self._partitions.revoke())

@@ -14,10 +14,12 @@ from support import trainer as counting
 from support.broker import Message, environment, produce, read_to_end
 from support.clicks import CATALOGUE, START, click, purchase
 from support.learned import TEXT
+from support.settled import Event, settle
 from support.trainer import Counting, day_end, example
 from support.worker import Worker
 
 from stream_app.cli import main
+from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine import load_catalogue
 from stream_app.engine.changelog import Loader
 from stream_app.kafka.topics import TopicPlan, ensure_topics
@@ -165,6 +167,43 @@ async def test_workers_go_on_from_a_backup_as_if_nothing_was_lost(
     await operator.work(restored)
     after = await followed(servers, topics, catalogue, 6)
     assert await followed(servers, restored, catalogue, 6) == after
+
+
+async def on_its_way(servers: str, plan: TopicPlan, user: str) -> None:
+    """Route a click of a user, as another worker would have, which nobody reads yet."""
+    number = PARTITIONERS["murmur2"](user.encode(), plan.partitions)
+    headers = {"input": "clicks", "topic": plan.clicks, "partition": "0", "offset": "99"}
+    headers["timestamp"] = str(START)
+    coded = [(name, value.encode()) for name, value in headers.items()]
+    sent = Message(user.encode(), click(user, 77, START), headers=coded)
+    await produce(servers, plan.routed, [sent], partition=number)
+
+
+@pytest.mark.timeout(120)
+async def test_what_was_routed_before_is_kept_where_nothing_is_routed_any_more(
+    kafka, topics: TopicPlan, operator: Operator, catalogue: Path, tmp_path: Path, monkeypatch
+) -> None:
+    servers, kept = kafka.bootstrap_servers, str(tmp_path / "kept")
+    events = [Event(0, user, click(user, 1, START)) for user in USERS]
+    await settle(servers, topics, load_catalogue(catalogue).compile(), events, START)
+    await on_its_way(servers, topics, USERS[0])
+    monkeypatch.setenv("STREAM_APP_ROUTE", "never")
+    done = await operator.say(topics, "backup", kept)
+    assert "routed: 1 records" in done.stderr
+    other = another(topics, "f")
+    other = replace(other, routed=f"{other.app_id}-routed")
+    refused = await operator.say(other, "restore", kept)
+    assert "1 events on the way to their users: set STREAM_APP_ROUTE=auto" in refused.stderr
+    monkeypatch.setenv("STREAM_APP_ROUTE", "auto")
+    assert (await operator.say(other, "restore", kept)).exit_code == 0
+    worker = await operator.work(other)
+    async with asyncio.timeout(30):
+        while worker.metric("stream_app_events_total") < 1:
+            await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(worker.terminate) == 0
+    found = await state(servers, other, catalogue)
+    clicks = {user: found[user]["clicks_24h"] for user in USERS}
+    assert clicks == dict.fromkeys(USERS, 1) | {USERS[0]: 2}
 
 
 @pytest.mark.timeout(180)

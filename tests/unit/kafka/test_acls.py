@@ -67,9 +67,14 @@ def test_nobody_may_delete_but_what_arrived_and_only_operators_create() -> None:
         assert "Delete" not in right.operations or right.name == "shop-routed"
 
 
-def test_where_nothing_is_routed_there_is_no_topic_of_it() -> None:
+def test_where_nothing_is_routed_any_more_what_was_is_read() -> None:
     settings = SETTINGS.model_copy(update={"route": "never"})
-    assert not [r for r in rights(settings, learning=True) if r.name == "shop-routed"]
+    left = {
+        right.role: set(right.operations) - {"DescribeConfigs"}
+        for right in rights(settings, learning=True)
+        if right.name == "shop-routed"
+    }
+    assert left == {"worker": {"Read", "Delete"}, "maintainer": {"Read"}}
 
 
 def test_without_learning_there_is_no_trainer() -> None:
