@@ -16,7 +16,9 @@ from stream_app.kafka.bounds import check_bounds, first_offsets
 from stream_app.kafka.clock import CaughtUp
 from stream_app.kafka.errors import Fatal
 from stream_app.kafka.inputs import Input, inputs_of
-from stream_app.kafka.queue import Gap
+from stream_app.kafka.lag import Lags
+from stream_app.kafka.passed import Passed
+from stream_app.kafka.queue import Gap, Taken
 from stream_app.kafka.rounds import Rounds
 from stream_app.kafka.states import State
 from stream_app.kafka.surroundings import Surroundings
@@ -45,6 +47,10 @@ class PartitionTask:
         self._around = around
         self._writer = around.new_writer(number)
         self._caught_up = CaughtUp(len(self.inputs))
+        self._lags = Lags(self.inputs, around.metrics)
+        self._passed = Passed(len(self.inputs))
+        #: Whether a position stands beyond what was folded, and is to be read again.
+        self._beyond = False
         self._owned = True
         #: How often it was revoked or sought again: what was asked before says nothing after it.
         self._revoked = 0
@@ -119,6 +125,7 @@ class PartitionTask:
             try:
                 position, stable, at_ms = await self._around.inputs.reading(tp)
             except (KafkaError, TimeoutError) as error:
+                self._lags.forget(topic, self._around.clocks.steady_ms())
                 log.info(
                     "Partition %d: how far it has read is not known: %r", self.number, error,
                     extra={"partition": self.number, "topic": tp.topic},
@@ -139,10 +146,13 @@ class PartitionTask:
             await self._refuse_return(tp, expected, position)
         empty = self._idle.is_set() and not rounds.queue.records
         self._caught_up.observe(topic, position, stable, at_ms, queue_empty=empty)
+        lag = None
         if stable is not None and stable >= 0:
             lag = 0 if empty and position >= stable else stable - rounds.next[topic]
-            labels = {"topic": self.inputs[topic].label, "partition": str(tp.partition)}
-            self._around.metrics.set("lag", max(0, lag), **labels)
+        now = self._around.clocks.steady_ms()
+        self._lags.tell(topic, lag, at_ms, now, busy=not empty)
+        if self._passed.look(topic, rounds.next[topic], position, resting=empty):
+            self._beyond = True
 
     async def _live(self) -> None:
         try:
@@ -212,6 +222,8 @@ class PartitionTask:
         self._begun = list(self.rounds.next)
         self._found.clear()
         self._caught_up.reset()
+        self._passed.reset()
+        self._beyond = False
         self._to(State.RUNNING)
         self._fetch(True)
         self._wake.set()
@@ -228,11 +240,15 @@ class PartitionTask:
         assert rounds is not None
         self._idle.clear()
         try:
-            while rounds.waiting:
+            while rounds.waiting or self._beyond:
                 await self._around.turns.next()
                 if self.state is not State.RUNNING:
                     break
+                if self._beyond:
+                    await self._look_again(rounds)
+                    continue
                 taken = rounds.take()
+                self._tell_missed(taken)
                 if all([await self._believe(gap) for gap in taken.gaps]):
                     await rounds.run(taken, self._floor())
                 else:
@@ -254,7 +270,8 @@ class PartitionTask:
         first, end = (await self._around.inputs.log_bounds([tp]))[tp]
         accept_gaps = self._around.settings.accept_gaps
         kept = check_bounds(tp, expected, first, max(end, expected), accept_gaps=accept_gaps)
-        if kept > expected or expected != self._begun[gap.topic]:
+        fresh = expected == self._begun[gap.topic] or self._passed.doubts(gap.topic, expected)
+        if kept > expected or not fresh:
             return True
         if self._found.get(gap.topic) == gap.found:
             return True
@@ -265,6 +282,27 @@ class PartitionTask:
             extra={"partition": tp.partition, "topic": tp.topic, "offset": expected},
         )  # fmt: skip
         return False
+
+    async def _look_again(self, rounds: Rounds) -> None:
+        """Begin once more at the next offsets: positions at rest stand beyond them."""
+        self._beyond = False
+        try:
+            await self._read_again(rounds)
+        except TimeoutError:
+            # A broker does not answer; what was closed for this is opened again.
+            self._passed.reset()
+        if self.state is State.RUNNING:
+            self._fetch(True)
+
+    def _tell_missed(self, taken: Taken) -> None:
+        for number, records in enumerate(taken.records):
+            if records and self._passed.missed(number, records[0].offset):
+                tp = self.tps[number]
+                log.error(
+                    "%s partition %d: records from offset %d on had been read and not folded; "
+                    "they are folded now", tp.topic, tp.partition, records[0].offset,
+                    extra={"partition": tp.partition, "topic": tp.topic},
+                )  # fmt: skip
 
     async def _read_again(self, rounds: Rounds) -> None:
         """Drop what was read and not folded, and begin at the next offsets once more."""

@@ -14,6 +14,7 @@ from support.clicks import START, click, purchase
 from support.partition import CLICKS, PURCHASES, Partition, program, records, settle
 
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.lag import KNOWN_MS
 from stream_app.kafka.states import IllegalTransition, State
 
 BOTH = {CLICKS, PURCHASES}
@@ -295,6 +296,109 @@ async def test_what_was_fetched_before_it_is_sought_again_does_not_join_the_queu
     task.offer(0, records([click("ann", n) for n in range(6)]))
     await settle()
     assert partition.load().profiles.read("ann")["clicks_24h"] == 6
+
+
+async def ticks(partition: Partition, n: int) -> None:
+    """So many seconds pass, each with a fetch."""
+    for _ in range(n):
+        partition.now += 1_000
+        partition.inputs.at += 1_000
+        await partition.task.tick()
+        await settle()
+
+
+async def test_records_that_were_delivered_and_dropped_are_read_again(caplog):
+    partition = Partition()
+    task = await partition.started()
+    partition.inputs.seeks.clear()
+    partition.inputs.positions[CLICKS] = 3
+    await ticks(partition, 1)
+    # They may be on their way to the queue.
+    assert partition.inputs.seeks == []
+    await ticks(partition, 1)
+    assert partition.inputs.seeks == [(CLICKS, 0), (PURCHASES, 0)]
+    assert partition.inputs.opened == BOTH
+    task.offer(0, records([click("ann", n) for n in range(3)]))
+    await settle()
+    assert partition.load().profiles.read("ann")["clicks_24h"] == 3
+    assert "records from offset 0 on had been read and not folded" in caplog.text
+
+
+async def test_what_holds_nothing_is_read_again_once(caplog):
+    partition = Partition()
+    task = await partition.started()
+    task.offer(0, records([click("ann", 0)]))
+    await settle()
+    partition.inputs.seeks.clear()
+    # A marker lies behind the record.
+    partition.inputs.positions[CLICKS] = 2
+    await ticks(partition, 9)
+    assert partition.inputs.seeks == [(CLICKS, 1), (PURCHASES, 0)]
+    task.offer(0, records([click("ann", 2)], first=2))
+    await settle()
+    # Both times nothing was found there.
+    assert len(partition.inputs.seeks) == 2
+    assert task.rounds.next == [3, 0]
+    assert "had been read" not in caplog.text
+
+
+async def test_a_gap_right_after_reading_again_is_not_believed_at_once():
+    partition = Partition()
+    task = await partition.started()
+    task.offer(0, records([click("ann", 0)]))
+    await settle()
+    partition.inputs.positions[CLICKS] = 2
+    await ticks(partition, 2)
+    partition.inputs.seeks.clear()
+    for _ in range(2):
+        assert task.rounds.next == [1, 0]
+        task.offer(0, records([click("ann", 4)], first=4))
+        await settle()
+    assert partition.inputs.seeks == [(CLICKS, 1), (PURCHASES, 0)]
+    assert task.rounds.next == [5, 0]
+
+
+async def test_where_no_broker_answers_reading_goes_on_as_it_was(monkeypatch):
+    partition = Partition()
+    await partition.started()
+
+    async def silence(tp, offset):
+        raise TimeoutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(partition.inputs, "seek", silence)
+        partition.inputs.positions[CLICKS] = 2
+        await ticks(partition, 2)
+    assert partition.inputs.opened == BOTH
+    assert not partition.failed
+    partition.inputs.seeks.clear()
+    await ticks(partition, 2)
+    assert partition.inputs.seeks == [(CLICKS, 0), (PURCHASES, 0)]
+
+
+async def test_a_lag_is_not_told_for_long_after_the_last_fetch():
+    partition = Partition()
+    await partition.started()
+    partition.inputs.positions = {CLICKS: 0, PURCHASES: 0}
+    await ticks(partition, 2)
+
+    def lag() -> float | None:
+        labels = {"topic": "clicks", "partition": "0"}
+        return partition.metrics.registry.get_sample_value("stream_app_lag", labels)
+
+    assert lag() == 0
+    for seconds, known in ((KNOWN_MS // 1000, True), (1, False)):
+        # The brokers are away; a wall clock that is set changes nothing.
+        partition.now += seconds * 1_000
+        partition.ahead += 3_600_000
+        await partition.task.tick()
+        assert (lag() is not None) == known
+    await ticks(partition, 1)
+    assert lag() == 0
+    partition.inputs.positions[CLICKS] = TimeoutError()
+    partition.now += KNOWN_MS + 1_000
+    await partition.task.tick()
+    assert lag() is None
 
 
 async def test_inputs_of_transactions_are_sought_again_once_an_assignment():
