@@ -23,6 +23,7 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 from mode.utils.futures import maybe_async
 
+from stream_app.kafka import records
 from stream_app.kafka.rights import failed
 
 #: URL scheme of this transport: `batching://host:port`.
@@ -289,5 +290,6 @@ class Transport(driver.Transport):
 
 
 def register() -> None:
-    """Make the `batching://` scheme known to Faust."""
+    """Make the `batching://` scheme known to Faust, and records lighter."""
+    records.register()
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
@@ -14,6 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_app.domain.masked import masked
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.records import fill
 from stream_app.kafka.rights import failed
 
 #: Largest batch in bytes before compression; topics are made to take it (see topics.py).
@@ -151,10 +152,10 @@ class TransactionWriter:
 
     def _batches(self, place: str | Target, records: Iterable[Outgoing]) -> list[BatchBuilder]:
         batches: list[BatchBuilder] = []
-        batch = None
-        for key, value, headers in records:
-            if batch is not None and self._append(batch, key, value, headers):
-                continue
+        left = iter(records)
+        record = next(left, None)
+        while record is not None:
+            key, value, _ = record
             # A batch takes its first record whatever its size.
             size = len(key) + len(value or b"")
             if size > MAX_BATCH_BYTES:
@@ -164,17 +165,8 @@ class TransactionWriter:
                 )
             batch = self._producer.create_batch()
             batches.append(batch)
-            self._append(batch, key, value, headers)
+            record = fill(batch, chain((record,), left))
         return batches
-
-    @staticmethod
-    def _append(
-        batch: BatchBuilder,
-        key: bytes,
-        value: bytes | memoryview | None,
-        headers: list[tuple[str, bytes]],
-    ) -> bool:
-        return batch.append(timestamp=None, key=key, value=value, headers=headers) is not None
 
     async def close(self, timeout_s: float) -> None:
         """Disconnect; never called while a transaction is open."""
