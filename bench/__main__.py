@@ -32,7 +32,7 @@ from stream_app.kafka.embedded.runtime import KAFKA_VERSION
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the results; a whole run writes bench/results.json.",
 )
-@click.option("--add", is_flag=True, help="Add what --only measures to bench/results.json.")
+@click.option("--add", is_flag=True, help=f"Add {', '.join(EXTRA)} to bench/results.json.")
 def main(
     only: str | None, rounds: int, quick: bool, long: bool, output: Path | None, add: bool
 ) -> None:
@@ -44,8 +44,11 @@ def main(
         parts = chosen(only)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--only") from None
-    if add and (quick or not only):
-        raise click.UsageError("--add goes with --only, and not with --quick")
+    if add and (quick or not set(parts) <= set(EXTRA)):
+        raise click.UsageError(
+            f"--add goes with --only {','.join(EXTRA)} alone and without --quick: other parts are "
+            "compared within a run, so measure everything"
+        )
     sizes = QUICK if quick else Sizes()
     if long:
         sizes = replace(sizes, flat=20_000_000)

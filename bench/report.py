@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from bench import targets
+from bench.parts import EXTRA
 from bench.processes import ROOT
 
 RESULTS: Final = ROOT / "bench" / "results.json"
@@ -59,11 +60,11 @@ def summarise(found: Mapping[str, Sequence[Mapping[str, Any]]], about: Mapping[s
 
 
 def added(results: Mapping[str, Any], more: Mapping[str, Any]) -> Any:
-    """results.json with the parts of another run, each with that run's date."""
-    parts = {
-        part: more[part] for part in (*THROUGHPUT, "restore", "memory", *SIZED) if part in more
-    }
-    return dict(results) | {name: part | {"date": more["date"]} for name, part in parts.items()}
+    """results.json with the parts of a run that measured only such as a whole run leaves out, each
+    with that run's date.
+    """
+    dated = {"date": more["date"]}
+    return dict(results) | {part: more[part] | dated for part in EXTRA if part in more}
 
 
 def _medians(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

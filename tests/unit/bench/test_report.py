@@ -92,7 +92,8 @@ def test_a_worker_with_few_users_in_memory_stands_beside_one_with_all() -> None:
 def test_parts_of_another_run_are_added_with_their_date() -> None:
     results = report.summarise(FOUND, ABOUT)
     other = report.summarise(
-        {"cost_5m 10000": [known(1, 1)]}, ABOUT | {"date": "2026-02-03T00:00:00+00:00"}
+        {"cost_5m 10000": [known(1, 1)], "worker_warm": [rate(1)]},
+        ABOUT | {"date": "2026-02-03T00:00:00+00:00"},
     )
     both = report.added(results, other)
     assert both["worker_warm"] == results["worker_warm"]
