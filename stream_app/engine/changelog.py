@@ -94,6 +94,7 @@ class Loader:
         # Not `or`: profiles of nobody are false.
         self.profiles = Profiles(program, number, partitions) if profiles is None else profiles
         self.meta: Meta | None = None
+        self._in_the_middle = self.profiles.extent > 0
         self._own = program.layout.fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
         self._descriptions: dict[bytes, bytes] = (
             profiles.descriptions if isinstance(profiles, ColdProfiles) else {}
@@ -178,11 +179,13 @@ class Loader:
 
     @property
     def has_forgotten(self) -> bool:
-        """Whether there are no users beyond those that the last commit knew.
+        """Whether all users that were deleted are gone.
 
-        To a store's that begin in the middle, compaction may have taken deletions away.
+        Where records before some place were not read, compaction may have taken away deletions of
+        users who were there by then: the last commit says how many are left.
         """
-        return self.meta is None or self.meta.users in (None, len(self.profiles))
+        users = self.meta.users if self.meta and self._in_the_middle else None
+        return users in (None, len(self.profiles))
 
     def finish(self) -> Profiles:
         """Return the profiles after the last record.
