@@ -26,6 +26,7 @@ from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
 from stream_app.kafka import connection, store, transport
 from stream_app.kafka.assignor import FollowingAssignor
+from stream_app.kafka.clock import Evenness
 from stream_app.kafka.ending import end_process
 from stream_app.kafka.in_use import ModelsInUse, Take
 from stream_app.kafka.local import Stores
@@ -114,6 +115,7 @@ def create_app(settings: Settings) -> StreamApp:
         fail=end_process,
         models=lambda: in_use.current,
         trace=tracing(settings),
+        evenness=Evenness(partial(metrics.count, "clock_jumps")),
     )
     partitions = Partitions(around, health)
     new_reader = partial(_new_reader, settings, metrics)

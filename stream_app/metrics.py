@@ -45,6 +45,7 @@ TABLE: Final = (
     Declared("tag_changes", "counter", "Committed changes of tags.", ("tag", "action")),
     Declared("transactions", "counter", "Transactions by how they ended.", ("outcome",)),
     Declared("rebalances", "counter", "Assignments of partitions received."),
+    Declared("clock_jumps", "counter", "Times that the wall clock was set by over a minute."),
     Declared("reconnects", "counter", "Times that the brokers were lost and tried again."),
     Declared("catalogue_reload_failures", "counter", "Catalogue files refused while running."),
     Declared("training_records", "counter", "Records that a trainer has folded.", ("kind",)),

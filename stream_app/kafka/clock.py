@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,9 @@ class Evenness:
     would end too early and begin too early, and nothing could take that back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, jumped: Callable[[], None] = lambda: None) -> None:
+        """`jumped` is told of each time that the clock was set."""
+        self._jumped = jumped
         self._apart: int | None = None
         self._set_at: int | None = None
 
@@ -38,6 +41,7 @@ class Evenness:
         self._apart = apart
         if abs(jump) > SET_MS:
             self._set_at = steady_ms
+            self._jumped()
             log.warning(
                 "The wall clock was set by %+.0f s: events alone move time until it has run evenly "
                 "for %d minutes",

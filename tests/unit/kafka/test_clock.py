@@ -80,9 +80,11 @@ def test_a_clock_that_was_set_is_believed_once_it_has_run_evenly(by: int, caplog
 
 
 def test_a_clock_that_was_set_and_set_back_is_not_believed_at_once() -> None:
-    even = Evenness()
+    jumps: list[None] = []
+    even = Evenness(lambda: jumps.append(None))
     even.at(0, 0)
     assert not even.at(HOUR_MS, 1_000)
     assert not even.at(2_000, 2_000)
+    assert len(jumps) == 2
     assert not even.at(BELIEVED_MS, BELIEVED_MS)
     assert even.at(BELIEVED_MS + 2_000, BELIEVED_MS + 2_000)
