@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ from stream_app.engine.catalogue import load_catalogue
 from stream_app.engine.replay import Replay
 from stream_app.engine.step import Step
 from stream_app.resolve import resolve
+from stream_app.settings import Settings
 
 _DAY_MS = 86_400_000
 
@@ -77,15 +79,7 @@ def command(
     apply: bool,
     catalog: str | None,
     clock: str,
-    as_of: int | None,
-    partitions: int,
-    features: Path | None,
-    tags: Path | None,
-    dead_letters: Path | None,
-    learn: Path | None,
-    models: Path | None,
-    simulated_clicks: bool,
-    max_jump: float,
+    **folding: Any,
 ) -> None:
     """Fold events from files and print tag changes as NDJSON.
 
@@ -113,28 +107,51 @@ def command(
         return
     if wanted or apply:
         raise click.UsageError("--feature and --apply belong to --from-topic.")
+    bad = _fold(settings, files, Folding(**folding))
+    raise SystemExit(1 if bad else 0)
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How files are folded, and where what comes of it goes; see the options of these names."""
+
+    as_of: int | None
+    partitions: int
+    features: Path | None
+    tags: Path | None
+    dead_letters: Path | None
+    learn: Path | None
+    models: Path | None
+    simulated_clicks: bool
+    max_jump: float
+
+
+def _fold(settings: Settings, files: tuple[str, ...], given: Folding) -> int:
+    """Fold, write all that is wanted, and return how many lines were bad."""
     loaded = load_catalogue(settings.catalog)
-    replaying = Replay(loaded.compile(), partitions)
-    run = FileReplay(replaying, int(max_jump * _DAY_MS))
-    taught = Teaching(replaying, loaded, learn, models) if learn or models else None
+    replaying = Replay(loaded.compile(), given.partitions)
+    run = FileReplay(replaying, int(given.max_jump * _DAY_MS))
+    learning = given.learn or given.models
+    taught = Teaching(replaying, loaded, given.learn, given.models) if learning else None
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
-        letters = stack.enter_context(dead_letters.open("wb")) if dead_letters else None
+        kept = given.dead_letters
+        letters = stack.enter_context(kept.open("wb")) if kept else None
         out = stack.enter_context(open_output("-"))
         bad = BadLines(letters, strict=False)
-        for step, refused in _steps(files, settings.max_event_bytes, run, as_of):
+        for step, refused in _steps(files, settings.max_event_bytes, run, given.as_of):
             bad.report(refused)
             _print(out, step)
             if taught and step:
                 taught.after(step)
-    if features:
-        _write(features, _feature_lines(run.replay, as_of))
-    if tags:
-        _write(tags, (encode(state) for state in run.replay.states()))
+    if given.features:
+        _write(given.features, _feature_lines(run.replay, given.as_of))
+    if given.tags:
+        _write(given.tags, (encode(state) for state in run.replay.states()))
     click.echo(_summary(run, bad.count, time.monotonic() - started), err=True)
     if taught:
-        taught.finish(run.tally.events, simulated_clicks=simulated_clicks)
-    raise SystemExit(1 if bad.count else 0)
+        taught.finish(run.tally.events, simulated_clicks=given.simulated_clicks)
+    return bad.count
 
 
 def _steps(
