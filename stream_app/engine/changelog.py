@@ -126,7 +126,8 @@ class Loader:
         for user in users:
             self._foreign.pop(user, None)
         slots = self.profiles.find(users)
-        self.profiles.forget(slots[slots >= 0])
+        if (slots >= 0).any():
+            self.profiles.forget(slots[slots >= 0])
 
     def _add_rows(self, users: list[str], values: Sequence[bytes]) -> None:
         layout = self.profiles.program.layout

@@ -50,7 +50,8 @@ def forget(
     if not over.any():
         return Left(slots, rows, index, Outputs())
     outputs = _farewell(profiles, retention, slots[over], rows[over], emitted_at)
-    profiles.forget(slots[gone])
+    if gone.any():
+        profiles.forget(slots[gone])
     rows[over] = profiles.program.layout.blank()
     stay = ~gone
     return Left(slots[stay], rows[stay], (stay.cumsum() - 1)[index], outputs)

@@ -154,7 +154,7 @@ class Life:
             self.continued += 1
             first = found.mark.offset
             assert self.log[first] == (META, found.mark.meta)
-            known = len(found.profiles)
+            known = found.profiles.extent
             self.checkpoints = Checkpoints(
                 found.profiles, OWNER, NAME, known=known, every=self.every
             )
@@ -255,3 +255,33 @@ def test_a_stopped_worker_continues_from_its_store():
     rounds = [Round([(user, False) for user in range(8)], HOUR) for _ in range(3)]
     life = compare([*rounds, Restart(None), *rounds, Restart(None)], 2, 10_000, 5_000)
     assert (life.continued, life.rebuilt) == (2, 0)
+
+
+def test_a_number_that_was_given_again_is_in_the_next_checkpoint():
+    many, late = Round([(user, False) for user in range(8)], HOUR), Round([(8, False)], 40 * DAY)
+    back = Round([(9, False), (10, False)], HOUR)
+    life = compare([many, late, Restart(None), back, Restart(None), back], 2, 10_000, 5_000)
+    assert (life.continued, life.rebuilt, life.profiles.extent) == (2, 0, 9)
+
+
+def test_a_deletion_that_compaction_took_is_missed():
+    life = Life(3, 5, 5_000)
+    life.round(START, [(user, False) for user in range(5)])
+    life.checkpoints._begin()
+    for _ in life.checkpoints.finish():
+        pass
+    found = load(life.shelf, life.program, OWNER, life.room)
+    life.round(START + 40 * DAY, [(6, False)])
+    life.round(START + 40 * DAY, [(1, False)])
+    since = life.log[found.mark.offset :]
+    assert sum(value is None for _, value in since) == 5
+    for kept, whole in (
+        (since, True),
+        ([record for record in since if record != (b"u1", None)], True),
+        ([record for record in since if record != (b"u2", None)], False),
+    ):
+        loader = Loader(
+            life.program, 0, 1, load(life.shelf, life.program, OWNER, life.room).profiles
+        )
+        loader.add(kept)
+        assert loader.has_forgotten == whole
