@@ -16,17 +16,25 @@ from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from msgspec.structs import replace as changed
 from support.broker import Message, environment, produce
-from support.clicks import CATALOGUE, START, click
+from support.clicks import CATALOGUE, START, Rec, click
 from support.learned import TEXT
+from support.settled import Event, settle
 from support.trainer import model
 from support.worker import Worker
 
 from stream_app.domain.clock import DAY
+from stream_app.domain.errors import Reason, Rejected
+from stream_app.engine import load_catalogue
+from stream_app.kafka.dead_letters import dead_letter
 from stream_app.kafka.embedded.probe import free_port
+from stream_app.kafka.offline import begin
 from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics.grow import grow
 from stream_app.learning import snapshot
+from stream_app.settings import Settings
 
 #: Old events under new record times.
 SETTINGS = {"clock": "event", "retention_days": 36_500}
@@ -109,8 +117,8 @@ async def test_all_is_well_with_a_worker_that_has_caught_up(
     states = {one["state"] for findings in found.values() for one in findings}
     assert (code, states) == (0, {"ok"}), found
     assert set(found) == {
-        "brokers", "catalogue", "clock", "dead letters", "lag", "port", "rights", "time", "topics",
-        "workers",
+        "brokers", "catalogue", "clock", "dead letters", "lag", "port", "rights", "state", "time",
+        "topics", "workers",
     }  # fmt: skip
     assert found["lag"][0]["text"] == "0 records of all inputs wait"
     assert "as workers use" in found["catalogue"][0]["text"]
@@ -151,6 +159,55 @@ async def test_lag_without_a_worker_dead_letters_and_another_catalogue(
     )
     assert (
         "users were decided otherwise: partition 0, 1, 2, 3 by " in told["warning", "catalogue"][0]
+    )
+
+
+@pytest.mark.timeout(120)
+async def test_a_state_half_changed_and_events_that_are_not_routed_or_not_kept(
+    kafka, topics: TopicPlan, catalogue, doctor: Doctor
+) -> None:
+    servers, options = kafka.bootstrap_servers, {"bootstrap_servers": kafka.bootstrap_servers}
+    events = [Event(0, f"user-{n}", click(f"user-{n}", n, START)) for n in range(20)]
+    await settle(servers, topics, load_catalogue(catalogue).compile(), events, START)
+    whole, found = await asyncio.to_thread(doctor.see)
+    assert [one["state"] for one in found["state"]] == ["ok"], whole
+    assert "routing" not in found
+
+    admin = AIOKafkaAdminClient(**options)
+    await admin.start()
+    try:
+        week = {"retention.ms": str(7 * DAY)}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topics.routed, configs=week)
+        await admin.alter_configs([resource])
+        await grow(admin, {topics.clicks: 6})
+    finally:
+        await admin.close()
+    refused = Rec(None, topic=topics.clicks)
+    reason = Rejected(0, 0, Reason.MISROUTED, "belongs elsewhere")
+    letter = Message(b"", b"", headers=dead_letter(refused, reason, 1_024).headers)
+    await produce(servers, topics.dead_letters, [letter])
+    settings = Settings(**options, app_id=topics.app_id, tags_topic=topics.tags)
+    await begin(settings, "stream-app repartition --to 8 --apply", 4)
+
+    _, bad = await asyncio.to_thread(doctor.bad)
+    told = {(subject, text): remedy for _, subject, text, remedy in bad}
+    (state,) = [text for subject, text in told if subject == "state"]
+    assert state.startswith("partition 0, 1, 2, 3: `stream-app repartition --to 8 --apply` has")
+    kept, astray = [text for subject, text in told if subject == "routing"]
+    assert kept.startswith(f"{topics.routed}: retention.ms=604800000: Kafka deletes events that")
+    assert "--add-config retention.ms=-1" in told["routing", kept]
+    assert "have all workers the same STREAM_APP_PARTITIONS" in told["routing", astray]
+    _, found = await asyncio.to_thread(doctor.see)
+    texts = [one["text"] for one in found["routing"] if one["state"] == "ok"]
+    assert [text[: len(topics.clicks) + 14] for text in texts] == [f"{topics.clicks}: 6 partitions"]
+
+    doctor.env["STREAM_APP_ROUTE"], doctor.env["STREAM_APP_PARTITIONS"] = "never", "8"
+    _, bad = await asyncio.to_thread(doctor.bad)
+    clicks = [text for _, _, text, _ in bad if text.startswith(f"{topics.clicks}: 6 partition(s)")]
+    assert "with STREAM_APP_ROUTE=auto an input may have any number" in clicks[0]
+    remedies = [remedy for _, subject, _, remedy in bad if subject == "state"]
+    assert remedies[1] == (
+        "set STREAM_APP_PARTITIONS=4; or `stream-app repartition --to 8 --apply` moves the users"
     )
 
 
