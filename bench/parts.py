@@ -54,7 +54,7 @@ class Sizes:
     warm: int = 700_000
     stock_s: float = 15.0
     # After a start the broker compiles its own code for 20 s, on the cores that the worker has.
-    loads: tuple[Load, ...] = (Load(1_000, 40, 20), Load(10_000, 25, 10), Load(20_000, 25, 10))
+    loads: tuple[Load, ...] = (Load(1_000, 35, 20), Load(10_000, 20, 8), Load(20_000, 20, 8))
     flat: int = 3_000_000
 
 

@@ -23,6 +23,7 @@ def test_a_median_on_its_bound_meets_it() -> None:
     results = {"latency": {"1000": {"rounds": [{"p99_ms": n} for n in (80, 90, 200)]}}}
     p99 = of("latency 1000", "p99_ms")
     assert Target("p99", p99, most=90).row(results) == "| p99 | ≤ 90 | 90 | yes | 80, 90, 200 |"
+    assert "| yes |" in str(Target("p99", p99, least=90).row(results))
     assert "**no**" in str(Target("p99", p99, most=89).row(results))
     assert "**no**" in str(Target("p99", p99, least=91).row(results))
 
