@@ -98,10 +98,14 @@ class Consumer:
             user, version = change.user_id, self.versions.get(change.user_id, 0)
             born = int(change.change_id.split(":")[-2])
             assert record.key == user.encode()
+            tags = self.tags.setdefault(user, {})
+            if change.version == 1 and born > self._born.get(user, born):
+                # He was forgotten, and has come back.
+                assert not tags, f"{user} began again with {tags}"
+                self._born[user], version = born, 0
             assert self._born.setdefault(user, born) == born, f"{user} began twice"
             if skip_known and change.version <= version:
                 continue
-            tags = self.tags.setdefault(user, {})
             assert change.version == version + 1, f"{change} after version {version}"
             assert change.previous == tags.get(change.tag), f"{change} after {tags}"
             assert change.value != change.previous, change
@@ -114,11 +118,19 @@ class Consumer:
 def check_tags(
     consumer: Consumer, states: Sequence[ConsumerRecord], replay: Replay | None = None
 ) -> None:
-    """The chain of changes ends where the last tag state does; plain rules where replay does."""
-    last = {record.key: decode_state(record.value) for record in states}
+    """The chain of changes ends where the last tag state does; plain rules where replay does.
+
+    Who has no state any more was forgotten, and has no tags.
+    """
+    last = {record.key.decode(): record.value for record in states}
     known = Consumer()
     for state in last.values():
-        known.know(state)
+        if state is not None:
+            known.know(decode_state(state))
+    forgotten = {user for user, state in last.items() if state is None}
+    assert not any(consumer.tags.pop(user) for user in forgotten)
+    for user in forgotten:
+        del consumer.versions[user]
     assert (consumer.versions, consumer.tags) == (known.versions, known.tags)
     if replay is not None:
         wanted = {state.user_id: plain(state.tags) for state in replay.states()}

@@ -25,8 +25,9 @@ class FakeShelf:
         self.batches.append(list(pairs))
         self.values.update(pairs)
 
-    def flush(self) -> None:
-        self.durable = len(self.batches)
+    def flush(self, *, wait: bool = True) -> None:
+        if wait:
+            self.durable = len(self.batches)
 
     def close(self) -> None:
         self.closed = True

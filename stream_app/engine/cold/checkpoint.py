@@ -132,6 +132,7 @@ class Checkpoints:
             self._under = None
             if _layout_of(under) == profiles.program.layout.fingerprint:
                 self._write(under)
+                self.profiles.shelf.flush(wait=False)
 
     def _write(self, mark: Mark) -> None:
         profiles = self.profiles

@@ -107,10 +107,10 @@ class RocksShelf:
         except Exception as error:
             raise self._failed("writing", error) from error
 
-    def flush(self) -> None:
-        """Make all that was written durable."""
+    def flush(self, *, wait: bool = True) -> None:
+        """Make all that was written durable; without `wait` beside whatever comes next."""
         try:
-            self._db.flush()
+            self._db.flush(wait)
         except Exception as error:
             raise self._failed("flushing", error) from error
 
@@ -129,7 +129,9 @@ class RocksShelf:
         self._closed()
 
     def _failed(self, doing: str, error: Exception) -> ShelfError:
-        (self.folder / _BROKEN).touch()
+        # Where there is no room for a note, what can be opened is what was durable before.
+        with suppress(OSError):
+            (self.folder / _BROKEN).touch()
         return ShelfError(
             f"{doing} {self.folder} failed: {error}. It is a copy of the changelog, and the next "
             "start makes it anew"

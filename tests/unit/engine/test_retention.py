@@ -70,16 +70,8 @@ class Life:
         rows = [(k, None if v is None else bytes(v)) for k, v in done.outputs.rows()]
         self.log += [encode_meta(meta), *encode_strings(done.strings), *rows]
         told = [Rec(value, key=key) for key, value in done.outputs.encoded_changes()]
-        for record in told:
-            change = decode_change(record.value)
-            self.changes.append(change)
-            born = int(change.change_id.split(":")[-2])
-            # A chain that begins anew is another's, and begins later.
-            if change.version == 1 and change.user_id in self.consumer.versions:
-                assert not self.consumer.tags[change.user_id]
-                assert born > self.consumer._born.pop(change.user_id)
-                self.consumer.versions[change.user_id] = 0
-            self.consumer.follow([record])
+        self.changes += [decode_change(record.value) for record in told]
+        self.consumer.follow(told)
         for key, value in done.outputs.states:
             if value is None:
                 del self.states[key]
