@@ -1,22 +1,42 @@
-"""A connection that was lost is an error that aiokafka knows, under uvloop too."""
+"""Connections of aiokafka that are lost, and those that nobody accepts."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError
 
+#: Longest (s) that a broker may take to accept a connection: handshakes, versions, login. aiokafka
+#: waits for as long as for any answer; a broker that stands still would hold up each start, and
+#: each look for who leads now, for that long, although others answer.
+CONNECT_S: Final = 5.0
+
 
 def register() -> None:
+    """Have aiokafka's connections be as below; once is enough."""
+    if getattr(AIOKafkaConnection.send, "registered", False):
+        return
+    AIOKafkaConnection.send = _send(AIOKafkaConnection.send)
+    AIOKafkaConnection.connect = _connect(AIOKafkaConnection.connect)
+
+
+def _connect(plain: Any) -> Any:
+    async def connect(self: Any) -> Any:
+        """Raises TimeoutError, which aiokafka knows, and goes on to another broker."""
+        async with asyncio.timeout(CONNECT_S):
+            return await plain(self)
+
+    return connect
+
+
+def _send(plain: Any) -> Any:
     """Have aiokafka go on where it writes to a connection that the network has closed meanwhile.
 
     Where asyncio's own loop warns, uvloop raises RuntimeError, which ends the group's coordinator
     and with it the worker: https://github.com/aio-libs/aiokafka/issues/1038.
     """
-    plain = AIOKafkaConnection.send
-    if getattr(plain, "knows_uvloop", False):
-        return
 
     def send(self: Any, request: Any, expect_response: bool = True) -> Any:
         writer = self._writer
@@ -29,5 +49,5 @@ def register() -> None:
             where = f"{self.host}:{self.port}"
             raise KafkaConnectionError(f"connection to {where} was lost") from error
 
-    send.knows_uvloop = True  # type: ignore[attr-defined]
-    AIOKafkaConnection.send = send
+    send.registered = True  # type: ignore[attr-defined]
+    return send

@@ -1,4 +1,4 @@
-"""Writing to a connection that the other side has closed, under uvloop."""
+"""Connections that the other side has closed, under uvloop, and brokers that stand still."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import uvloop
-from aiokafka.conn import AIOKafkaConnection
+from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
@@ -17,9 +17,9 @@ from stream_app.kafka import connection
 @pytest.fixture(autouse=True)
 def plain() -> Iterator[None]:
     """What is registered here is gone after the test."""
-    before = AIOKafkaConnection.send
+    before = AIOKafkaConnection.send, AIOKafkaConnection.connect
     yield
-    AIOKafkaConnection.send = before
+    AIOKafkaConnection.send, AIOKafkaConnection.connect = before
 
 
 async def write_to_what_was_closed() -> None:
@@ -49,6 +49,26 @@ def test_it_was_one_that_ended_the_worker() -> None:
     """Where this fails, aiokafka has learned it, and `connection` can go."""
     with pytest.raises(RuntimeError, match="the handler is closed"):
         uvloop.run(write_to_what_was_closed())
+
+
+async def test_a_broker_that_stands_still_is_given_up_before_an_answer_is(monkeypatch) -> None:
+    monkeypatch.setattr(connection, "CONNECT_S", 0.05)
+    connection.register()
+    closed = asyncio.Event()
+
+    async def stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The system accepts for it, and what is sent stays unanswered.
+        while await reader.read(1_000):
+            pass
+        closed.set()
+        writer.close()
+
+    server = await asyncio.start_server(stand_still, "127.0.0.1", 0)
+    async with server, asyncio.timeout(10):
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(TimeoutError):
+            await create_conn("127.0.0.1", port, request_timeout_ms=60_000)
+        await closed.wait()
 
 
 async def test_other_errors_stay_what_they_are() -> None:
