@@ -1,14 +1,15 @@
 """The only producer of a run: made-up traffic at a steady rate, and floods of what is refused.
 
-It is several at once where asked to: events of one in four are placed as librdkafka does, of one
-without a key, and of one by the key of a session.
+It is several at once where asked to: events of one user in four are placed as librdkafka does, of
+one without a key, and of one by the key of a session. What such two send is sent once: a repeat is
+known among the last 32 events of its user, and theirs come in any order.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from typing import Self
 from zlib import crc32
@@ -40,6 +41,7 @@ class Feed:
         self.lost = 0
         #: Whether producers place events anyhow.
         self.anyhow = anyhow
+        self._recent: deque[Made] = deque(maxlen=40)
         self._names = (plan.clicks, plan.purchases)
         self._traffic = traffic
         self._rate = rate
@@ -93,7 +95,7 @@ class Feed:
                 raise
 
     async def _put(self, portion: list[Made]) -> None:
-        sent = [await self._send(made) for made in portion]
+        sent = [await self._send(made) for made in portion if not self._again(made)]
         for answer in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(answer, KafkaError):
                 self.lost += 1
@@ -102,6 +104,12 @@ class Feed:
             else:
                 place = TOPICS[self._names.index(answer.topic)], answer.partition
                 self.ends[place] = max(self.ends[place], answer.offset + 1)
+
+    def _again(self, made: Made) -> bool:
+        """Whether it is a repeat that nobody may send."""
+        again = self.anyhow and way_of(made) > 1 and made in self._recent
+        self._recent.append(made)
+        return again
 
     async def _send(self, made: Made) -> asyncio.Future[RecordMetadata]:
         name, key, partition = self._names[made.topic], made.user.encode(), None
@@ -114,17 +122,22 @@ class Feed:
         await self._producer.client.force_metadata_update()
 
 
+def way_of(made: Made) -> int:
+    """Which of four producers sends events of that user; from 2 on, they lie here and there."""
+    return crc32(made.user.encode()) % 4
+
+
 def placed(made: Made, partitions: int) -> tuple[bytes | None, int]:
-    """Key and partition of an event by one of four producers; the same when it is sent again."""
-    user, way = made.user.encode(), crc32(made.value)
-    match way % 4:
+    """Key and partition of an event."""
+    user, number = made.user.encode(), crc32(made.value)
+    match way_of(made):
         case 0:
             return user, PARTITIONERS["murmur2"](user, partitions)
         case 1:
             return user, PARTITIONERS["crc32"](user, partitions)
         case 2:
-            return None, way // 4 % partitions
-    session = b"session-%d" % (way // 4)
+            return None, number % partitions
+    session = b"session-%d" % number
     return session, PARTITIONERS["murmur2"](session, partitions)
 
 
