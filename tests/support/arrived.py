@@ -7,6 +7,7 @@ from collections import defaultdict
 
 from aiokafka import TopicPartition
 from support.broker import Message, produce, read_to_end
+from support.clicks import START, click
 from support.settled import Event
 
 from stream_app.domain.partitioner import PARTITIONERS
@@ -25,6 +26,17 @@ async def misplace(servers: str, plan: TopicPlan, events: list[Event]) -> None:
         split[name, place].append(Message(user, event.value))
     for (name, place), messages in split.items():
         await produce(servers, name, messages, partition=place)
+
+
+async def on_its_way(servers: str, plan: TopicPlan, user: str) -> int:
+    """Route a click of a user, as another worker would have; returns the partition."""
+    number = _murmur2(user.encode(), plan.partitions)
+    headers = {"input": "clicks", "topic": plan.clicks, "partition": "0", "offset": "99"}
+    headers["timestamp"] = str(START)
+    coded = [(name, value.encode()) for name, value in headers.items()]
+    sent = Message(user.encode(), click(user, 77, START), headers=coded)
+    await produce(servers, plan.routed, [sent], partition=number)
+    return number
 
 
 async def purged(servers: str, plan: TopicPlan) -> int:

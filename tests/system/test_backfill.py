@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from click.testing import CliRunner, Result
+from support.arrived import on_its_way
 from support.broker import environment
 from support.clicks import CATALOGUE, START
 from support.settled import fold, settle
@@ -71,6 +72,13 @@ async def test_killed_at_every_step_new_features_are_as_if_they_had_always_been_
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "200")
 
+    # Which profile would it be of?
+    number = await on_its_way(servers, small, USERS[0])
+    waiting = await say("--from-topic", "--apply")
+    assert waiting.exit_code == 2
+    assert "1 routed events have not reached their users yet: start the" in waiting.stderr
+    await retained(servers, small.routed, number, 1)
+
     planned = await say("--from-topic")
     assert planned.exit_code == 0, planned.output
     assert re.search(r"views_7d +120 of 120 +yes", planned.output)
@@ -87,19 +95,19 @@ async def test_killed_at_every_step_new_features_are_as_if_they_had_always_been_
     assert features(await restored(servers, small, program)) == wanted
     assert "nothing to fill" in (await say("--from-topic")).output
 
-    await retained(servers, small, 0, 5)
+    await retained(servers, small.purchases, 0, 5)
     planned = await say("--from-topic", "--feature", "orders_ever", "--feature", "views_7d")
     assert f"{small.purchases}: retention has deleted 5 records" in planned.output
     assert re.search(r"orders_ever +120 of 120 +never: it counts from 20", planned.output)
     assert re.search(r"views_7d +120 of 120 +from 20", planned.output)
 
 
-async def retained(servers: str, plan: TopicPlan, number: int, first: int) -> None:
-    """Delete what lies before `first` on a partition of the purchases, as retention does."""
+async def retained(servers: str, topic: str, number: int, first: int) -> None:
+    """Delete what lies before `first` on a partition, as retention does."""
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        part = TopicPartition(plan.purchases, number)
+        part = TopicPartition(topic, number)
         await admin.delete_records({part: RecordsToDelete(before_offset=first)})
     finally:
         await admin.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from support import trainer as counting
+from support.arrived import on_its_way
 from support.broker import Message, environment, produce, read_to_end
 from support.clicks import CATALOGUE, START, click, purchase
 from support.learned import TEXT
@@ -19,7 +20,6 @@ from support.trainer import Counting, day_end, example
 from support.worker import Worker
 
 from stream_app.cli import main
-from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine import load_catalogue
 from stream_app.engine.changelog import Loader
 from stream_app.kafka.topics import TopicPlan, ensure_topics
@@ -167,16 +167,6 @@ async def test_workers_go_on_from_a_backup_as_if_nothing_was_lost(
     await operator.work(restored)
     after = await followed(servers, topics, catalogue, 6)
     assert await followed(servers, restored, catalogue, 6) == after
-
-
-async def on_its_way(servers: str, plan: TopicPlan, user: str) -> None:
-    """Route a click of a user, as another worker would have, which nobody reads yet."""
-    number = PARTITIONERS["murmur2"](user.encode(), plan.partitions)
-    headers = {"input": "clicks", "topic": plan.clicks, "partition": "0", "offset": "99"}
-    headers["timestamp"] = str(START)
-    coded = [(name, value.encode()) for name, value in headers.items()]
-    sent = Message(user.encode(), click(user, 77, START), headers=coded)
-    await produce(servers, plan.routed, [sent], partition=number)
 
 
 @pytest.mark.timeout(120)

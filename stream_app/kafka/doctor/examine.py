@@ -14,7 +14,14 @@ from aiokafka.errors import KafkaError
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine.catalogue import Catalogue, load_catalogue
 from stream_app.kafka.acls import Right, rights
-from stream_app.kafka.doctor import judge, judge_flow, judge_models, judge_state, look
+from stream_app.kafka.doctor import (
+    judge,
+    judge_flow,
+    judge_models,
+    judge_state,
+    look,
+    look_flow,
+)
 from stream_app.kafka.doctor.facts import Group, Replicas
 from stream_app.kafka.doctor.findings import Finding, problem, warning
 from stream_app.kafka.doctor.port import look_at_port
@@ -171,12 +178,12 @@ class _Examination:
             self._tell(judge_state.routed(name, found.found, settings.route, purge_s))
 
     async def _look_at_state(self) -> None:
-        metas = await look.standing(self.settings, self._there(self.settings.changelog_topic))
+        metas = await look_flow.standing(self.settings, self._there(self.settings.changelog_topic))
         self._tell(judge_state.state(metas, self.settings.partitions))
 
     async def _look_at_partitions(self) -> None:
         async with look.administration(self.settings) as admin:
-            found = await look.partitions(admin, self.settings, self._counts())
+            found = await look_flow.partitions(admin, self.settings, self._counts())
         now, settings = _now(), self.settings
         stall_ms = int(settings.stall_timeout_s * 1000)
         self.report(judge_flow.clock(found, now))
@@ -187,7 +194,7 @@ class _Examination:
             self.report(judge_flow.catalogue(self._catalogue.revision, found))
 
     async def _look_at_refusals(self) -> None:
-        found = await look.refusals(self.settings, self._counts(), _now())
+        found = await look_flow.refusals(self.settings, self._counts(), _now())
         self.report(judge_flow.refusals(found, self.settings.dead_letter_share))
         self._tell(judge_state.misrouted(found, self.settings.route))
 
