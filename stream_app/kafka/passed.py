@@ -25,10 +25,6 @@ class Passed:
         self._again: list[Beyond | None] = [None] * inputs
         self._back = [False] * inputs
 
-    def reset(self) -> None:
-        """Forget everything: the partition was assigned anew, and reading began at `following`."""
-        self.__init__(len(self._met))  # type: ignore[misc]
-
     def look(self, number: int, following: int, position: int, *, resting: bool) -> bool:
         """Return whether to read input `number` again from `following` on.
 

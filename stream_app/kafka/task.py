@@ -12,13 +12,12 @@ from faust.types import TP
 
 from stream_app.engine.profiles import Profiles
 from stream_app.kafka import states
-from stream_app.kafka.bounds import check_bounds, first_offsets
+from stream_app.kafka.bounds import first_offsets
 from stream_app.kafka.clock import CaughtUp
 from stream_app.kafka.errors import Fatal
+from stream_app.kafka.gaps import Gaps
 from stream_app.kafka.inputs import Input, inputs_of
 from stream_app.kafka.lag import Lags
-from stream_app.kafka.passed import Passed
-from stream_app.kafka.queue import Gap, Taken
 from stream_app.kafka.rounds import Rounds
 from stream_app.kafka.states import State
 from stream_app.kafka.surroundings import Surroundings
@@ -48,15 +47,12 @@ class PartitionTask:
         self._writer = around.new_writer(number)
         self._caught_up = CaughtUp(len(self.inputs))
         self._lags = Lags(self.inputs, around.metrics)
-        self._passed = Passed(len(self.inputs))
+        self._gaps = Gaps(self.tps, around)
         #: Whether a position stands beyond what was folded, and is to be read again.
         self._beyond = False
         self._owned = True
         #: How often it was revoked or sought again: what was asked before says nothing after it.
         self._revoked = 0
-        #: By input: where reading began, and what was met there instead.
-        self._begun: list[int] = []
-        self._found: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -140,10 +136,10 @@ class PartitionTask:
     async def _observe(
         self, topic: int, expected: int, position: int, stable: int | None, at_ms: float
     ) -> None:
-        rounds, tp = self.rounds, self.tps[topic]
+        rounds = self.rounds
         assert rounds is not None
         if position < expected:
-            await self._refuse_return(tp, expected, position)
+            await self._gaps.refuse_return(topic, expected, position)
         empty = self._idle.is_set() and not rounds.queue.records
         self._caught_up.observe(topic, position, stable, at_ms, queue_empty=empty)
         lag = None
@@ -151,7 +147,7 @@ class PartitionTask:
             lag = 0 if empty and position >= stable else stable - rounds.next[topic]
         now = self._around.clocks.steady_ms()
         self._lags.tell(topic, lag, at_ms, now, busy=not empty)
-        if self._passed.look(topic, rounds.next[topic], position, resting=empty):
+        if self._gaps.beyond(topic, rounds.next[topic], position, resting=empty):
             self._beyond = True
 
     async def _live(self) -> None:
@@ -219,10 +215,8 @@ class PartitionTask:
         await self._seek(self.rounds)
         if not self._owned:
             return
-        self._begun = list(self.rounds.next)
-        self._found.clear()
+        self._gaps.begin(self.rounds.next)
         self._caught_up.reset()
-        self._passed.reset()
         self._beyond = False
         self._to(State.RUNNING)
         self._fetch(True)
@@ -248,8 +242,8 @@ class PartitionTask:
                     await self._look_again(rounds)
                     continue
                 taken = rounds.take()
-                self._tell_missed(taken)
-                if all([await self._believe(gap) for gap in taken.gaps]):
+                self._gaps.tell_missed(taken)
+                if all([await self._gaps.believe(gap) for gap in taken.gaps]):
                     await rounds.run(taken, self._floor())
                 else:
                     await self._read_again(rounds)
@@ -258,31 +252,6 @@ class PartitionTask:
         finally:
             self._idle.set()
 
-    async def _believe(self, gap: Gap) -> bool:
-        """Return whether nothing is missing in `gap`; False to have it read again.
-
-        Raises Refusal where the log begins after what was expected: retention deleted it. Other
-        gaps are markers of the producers' transactions, as a consumer goes on where its last fetch
-        ended; except that one right after a seek could be a position moved by something else. That
-        one is believed when it is met twice.
-        """
-        tp, expected = self.tps[gap.topic], gap.expected
-        first, end = (await self._around.inputs.log_bounds([tp]))[tp]
-        accept_gaps = self._around.settings.accept_gaps
-        kept = check_bounds(tp, expected, first, max(end, expected), accept_gaps=accept_gaps)
-        fresh = expected == self._begun[gap.topic] or self._passed.doubts(gap.topic, expected)
-        if kept > expected or not fresh:
-            return True
-        if self._found.get(gap.topic) == gap.found:
-            return True
-        self._found[gap.topic] = gap.found
-        where = f"{tp.topic} partition {tp.partition}"
-        log.info(
-            "%s begins at %d instead of %d: reading again", where, gap.found, expected,
-            extra={"partition": tp.partition, "topic": tp.topic, "offset": expected},
-        )  # fmt: skip
-        return False
-
     async def _look_again(self, rounds: Rounds) -> None:
         """Begin once more at the next offsets: positions at rest stand beyond them."""
         self._beyond = False
@@ -290,19 +259,9 @@ class PartitionTask:
             await self._read_again(rounds)
         except TimeoutError:
             # A broker does not answer; what was closed for this is opened again.
-            self._passed.reset()
+            self._gaps.forget()
         if self.state is State.RUNNING:
             self._fetch(True)
-
-    def _tell_missed(self, taken: Taken) -> None:
-        for number, records in enumerate(taken.records):
-            if records and self._passed.missed(number, records[0].offset):
-                tp = self.tps[number]
-                log.error(
-                    "%s partition %d: records from offset %d on had been read and not folded; "
-                    "they are folded now", tp.topic, tp.partition, records[0].offset,
-                    extra={"partition": tp.partition, "topic": tp.topic},
-                )  # fmt: skip
 
     async def _read_again(self, rounds: Rounds) -> None:
         """Drop what was read and not folded, and begin at the next offsets once more."""
@@ -311,14 +270,6 @@ class PartitionTask:
         # Now no fetch from before the seek can join the queue any more.
         rounds.queue.clear()
         self._revoked += 1
-
-    async def _refuse_return(self, tp: TP, expected: int, position: int) -> None:
-        # The consumer starts again at the first record kept when its offset is not in the log any
-        # more, and what it reads would be dropped as known up to the next offset.
-        bounds = await self._around.inputs.log_bounds([tp])
-        check_bounds(tp, expected, *bounds[tp], accept_gaps=self._around.settings.accept_gaps)
-        where = f"{tp.topic} partition {tp.partition}"
-        raise Fatal(f"reading {where} fell from offset {expected} to {position}")
 
     def _floor(self) -> int:
         clock = self._around.settings.clock or self._around.program().shop.clock

@@ -24,8 +24,8 @@ from faust.types import TP
 from stream_app import app
 from stream_app.cli import main
 from stream_app.kafka import queue
+from stream_app.kafka.gaps import Gaps
 from stream_app.kafka.queue import RecordQueue, Taken
-from stream_app.kafka.task import PartitionTask
 from stream_app.kafka.transport import BatchingConsumer
 from stream_app.kafka.turns import Turns
 from stream_app.kafka.writer import Packed, TransactionWriter
@@ -69,10 +69,10 @@ def reread() -> None:
     """Read from the beginning; without what would end the process for that, trimming has to do."""
     seek = BatchingConsumer._seek
 
-    async def let_it(self: PartitionTask, tp: TP, expected: int, position: int) -> None:
+    async def let_it(self: Gaps, number: int, expected: int, position: int) -> None:
         pass
 
-    PartitionTask._refuse_return = let_it  # type: ignore[method-assign]
+    Gaps.refuse_return = let_it  # type: ignore[method-assign]
 
     async def from_the_beginning(self: BatchingConsumer, partition: TP, offset: int) -> None:
         await seek(self, partition, 0)

@@ -23,16 +23,13 @@ def test_each_place_is_read_again_at_most_once_in_a_row_and_only_at_rest(
         before = here
 
 
-def test_inputs_are_told_apart_and_forgotten() -> None:
+def test_inputs_are_told_apart() -> None:
     passed = Passed(2)
     assert [passed.look(0, 1, 3, resting=True) for _ in range(3)] == [False, True, False]
     assert not passed.look(1, 1, 3, resting=True)
     assert passed.missed(0, 2)
     assert not passed.missed(0, 3)
     assert not passed.missed(1, 2)
-    passed.reset()
-    assert not passed.missed(0, 2)
-    assert [passed.look(0, 1, 3, resting=True) for _ in range(2)] == [False, True]
 
 
 def test_a_gap_is_doubted_until_reading_has_come_back() -> None:
