@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,15 +28,19 @@ from stream_app.health import Health
 from stream_app.kafka import connection, store, transport
 from stream_app.kafka.assignor import FollowingAssignor
 from stream_app.kafka.clock import Evenness
+from stream_app.kafka.copies import open_copy
 from stream_app.kafka.ending import end_process
 from stream_app.kafka.in_use import ModelsInUse, Take
 from stream_app.kafka.local import Stores
 from stream_app.kafka.log import Log
 from stream_app.kafka.models import ModelReader
 from stream_app.kafka.partitions import Partitions
+from stream_app.kafka.reader import Reader
 from stream_app.kafka.restore import restore
 from stream_app.kafka.rounds import Clocks
 from stream_app.kafka.service import WorkerService
+from stream_app.kafka.standby import Standby
+from stream_app.kafka.standbys import Standbys, connect
 from stream_app.kafka.surroundings import Surroundings
 from stream_app.kafka.tracing import tracing
 from stream_app.kafka.writer import TransactionWriter
@@ -46,6 +51,8 @@ from stream_app.settings import Settings
 #: Of one partition in one fetch, compressed: larger batches come one partition at a time, and what
 #: came becomes objects at once, ten times as large.
 _MAX_FETCH_BYTES = 512 * 1024
+#: Of a changelog that is followed: no more than is put in within a few tenths of a second.
+_STANDBY_FETCH_BYTES = 1024 * 1024
 _DAY_MS = 86_400_000
 
 
@@ -73,6 +80,7 @@ class StreamApp(faust.App):
     BootStrategy = NoPages
     worker: WorkerService
     partitions: Partitions
+    standbys: Standbys
 
     @cached_property
     def flow_control(self) -> FlowControlEvent:
@@ -89,7 +97,7 @@ class StreamApp(faust.App):
         await super().on_first_start()
 
     async def on_stop(self) -> None:
-        await self.worker.leave()
+        await asyncio.gather(self.worker.leave(), self.standbys.stop())
         await super().on_stop()
 
 
@@ -101,7 +109,7 @@ def create_app(settings: Settings) -> StreamApp:
     clocks = Clocks(wall_ms=lambda: time.time_ns() // 1_000_000, seconds=time.monotonic)
     metrics, health = Metrics(process_registry()), Health(int(settings.stall_timeout_s * 1000))
     catalogue = CatalogueFile(settings.catalog, limits_of(settings))
-    app = _faust_app(settings)
+    app, stores = _faust_app(settings), _stores(settings)
     around = Surroundings(
         settings=settings,
         metrics=metrics,
@@ -110,7 +118,7 @@ def create_app(settings: Settings) -> StreamApp:
         program=lambda: catalogue.program,
         new_writer=partial(_new_writer, settings),
         restore=partial(
-            _restore, settings, _stores(settings), lambda: health.progress(clocks.steady_ms())
+            _restore, app, settings, stores, lambda: health.progress(clocks.steady_ms())
         ),
         fail=end_process,
         models=lambda: in_use.current,
@@ -123,6 +131,9 @@ def create_app(settings: Settings) -> StreamApp:
     app.Table("profiles", key_type=str, value_type=dict, partitions=settings.partitions)
     add_agents(app, settings, partitions)
     app.partitions = partitions
+    new_standby = partial(_new_standby, settings, stores, around)
+    app.standbys = Standbys(settings.standby_replicas, new_standby, metrics, partial(_rejoin, app))
+    connect(app, settings.changelog_topic, app.standbys)
     subscribe = partial(add_agent, app, partitions)
     app.worker = WorkerService(app, around, partitions, catalogue, health, in_use, subscribe)
     return app
@@ -170,7 +181,7 @@ def _faust_app(settings: Settings) -> StreamApp:
         stream_recovery_delay=0.0,
         stream_wait_empty=False,
         stream_buffer_maxsize=64,
-        table_standby_replicas=0,
+        table_standby_replicas=settings.standby_replicas,
         PartitionAssignor=FollowingAssignor,
         table_cleanup_interval=86_400.0,
         topic_allow_declare=False,
@@ -227,6 +238,7 @@ def _stores(settings: Settings) -> Stores | None:
 
 
 async def _restore(
+    app: StreamApp,
     settings: Settings,
     stores: Stores | None,
     progress: Callable[[], None],
@@ -241,7 +253,26 @@ async def _restore(
         settings.restore_timeout_s,
         progress,
         stores,
+        app.standbys.take(number, program),
     )
+
+
+def _new_standby(
+    settings: Settings, stores: Stores | None, around: Surroundings, number: int
+) -> Standby:
+    changelog = TopicPartition(settings.changelog_topic, number)
+    return Standby(
+        number,
+        around.program,
+        lambda program: open_copy(stores, program, number, settings.partitions),
+        lambda: Reader(settings.client_options(), changelog, _STANDBY_FETCH_BYTES),
+        around.turns,
+    )
+
+
+def _rejoin(app: StreamApp) -> None:
+    """Have the group place its partitions anew: what this member tells has changed."""
+    app.consumer._thread._ensure_consumer()._coordinator.request_rejoin()
 
 
 def __getattr__(name: str) -> Any:

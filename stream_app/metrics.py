@@ -104,6 +104,8 @@ TABLE: Final = (
     Declared("users", "gauge", "Profiles, in memory or not.", ("partition",)),
     Declared("forgotten_users", "counter", "Users forgotten because no event of them came."),
     Declared("resident_users", "gauge", "Profiles in memory.", ("partition",)),
+    Declared("standby_partitions", "gauge", "Partitions of other workers that are followed."),
+    Declared("standby_lag", "gauge", "Records that a followed copy lacks.", ("partition",)),
     Declared("cold_reads", "counter", "Profiles read from the local store."),
     Declared("cold_writes", "counter", "Profiles written to the local store."),
     Declared("tag_users", "gauge", "Users that have a tag.", ("tag", "partition")),

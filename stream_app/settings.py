@@ -166,6 +166,8 @@ class Settings(BaseSettings):
     """Profiles that a worker keeps in memory; others wait in `state_dir`. 0: all, and no folder."""
     state_dir: str | None = None
     """Folder of this worker alone for profiles beyond memory, kept for a faster next start."""
+    standby_replicas: Annotated[int, Field(ge=0, le=2)] = 0
+    """Other workers that keep a copy of each partition, to go on with it when its owner dies."""
     compression: Literal["none", "gzip", "lz4", "snappy", "zstd"] = "zstd"
     """Compression of everything that is written. aiokafka packs lz4 at its slowest level."""
     accept_gaps: bool = False

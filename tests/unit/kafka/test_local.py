@@ -35,22 +35,24 @@ class FakeConsumer:
 
     def __init__(self, **options: Any) -> None:
         self.at = 0
+        self.assigned: set[TopicPartition] = set()
         self._fetcher = SimpleNamespace(_records={})
 
     async def start(self) -> None:
         type(self).read = 0
 
+    def assignment(self) -> set[TopicPartition]:
+        return self.assigned
+
     def assign(self, tps: list[TopicPartition]) -> None:
         assert tps == [CHANGELOG]
+        self.assigned = set(tps)
 
     async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         return {CHANGELOG: self.first}
 
     async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         return {CHANGELOG: len(self.log)}
-
-    async def seek_to_beginning(self, tp: TopicPartition) -> None:
-        self.at = self.first
 
     def seek(self, tp: TopicPartition, offset: int) -> None:
         self.at = offset
@@ -73,7 +75,7 @@ class FakeConsumer:
 @pytest.fixture(autouse=True)
 def _consumer(monkeypatch):
     FakeConsumer.log, FakeConsumer.first = [], 0
-    monkeypatch.setattr("stream_app.kafka.restore.AIOKafkaConsumer", FakeConsumer)
+    monkeypatch.setattr("stream_app.kafka.reader.AIOKafkaConsumer", FakeConsumer)
     monkeypatch.setattr("stream_app.kafka.restore.check_siblings", _nobody)
 
 

@@ -39,6 +39,7 @@ class FakeConsumer:
         self.options = options
         self.at = 0
         self.stopped = False
+        self.assigned: set[TopicPartition] = set()
         self._fetcher = SimpleNamespace(_records={})
         self.made.append(self)
 
@@ -46,14 +47,22 @@ class FakeConsumer:
         if self.error:
             raise self.error
 
+    def assignment(self) -> set[TopicPartition]:
+        return self.assigned
+
     def assign(self, tps: list[TopicPartition]) -> None:
         assert tps == [CHANGELOG]
+        self.assigned = set(tps)
+
+    async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return {CHANGELOG: 0}
 
     async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         return {CHANGELOG: self.end}
 
-    async def seek_to_beginning(self, tp: TopicPartition) -> None:
-        self.at = 0
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        assert self.assigned
+        self.at = offset
 
     async def position(self, tp: TopicPartition) -> int:
         return self.at
@@ -74,7 +83,7 @@ class FakeConsumer:
 def consumer(monkeypatch):
     FakeConsumer.fetches, FakeConsumer.end = deque(), 0
     FakeConsumer.error, FakeConsumer.made, FakeConsumer.slow = None, [], 0
-    monkeypatch.setattr("stream_app.kafka.restore.AIOKafkaConsumer", FakeConsumer)
+    monkeypatch.setattr("stream_app.kafka.reader.AIOKafkaConsumer", FakeConsumer)
     return FakeConsumer
 
 
@@ -173,7 +182,7 @@ async def test_an_aiokafka_that_is_not_inside_as_it_was_is_refused(consumer, mon
     if name == "_records":
         monkeypatch.setattr(f"{__name__}.SimpleNamespace", lambda _records: object())
     elif name == "_partition_records":
-        monkeypatch.setattr("stream_app.kafka.restore.FetchResult", _Renamed)
+        monkeypatch.setattr("stream_app.kafka.reader.FetchResult", _Renamed)
     else:
         monkeypatch.delattr(PartitionRecords, name)
     with pytest.raises(RuntimeError, match=f"has no {name}; use a version from the lock file"):
