@@ -17,7 +17,9 @@ from bench.lanes import PARTITIONS, Lane
 from bench.processes import MeasureError, Process
 from stream_app.kafka.embedded.probe import free_port
 
+#: Between two looks at a worker's counters, near the end of what is waited for and far from it.
 POLL_S = 0.1
+RARELY_S = 1.0
 STALL_S = 90.0
 #: Changes a second that a quiet worker may make.
 QUIET_CHANGES = 100
@@ -143,7 +145,9 @@ async def reach(workers: Sequence[Worker], events: int) -> list[Sample]:
             raise MeasureError(f"stuck at {last} of {events} events\n{workers[0].tail()}")
         for worker in workers:
             worker.check()
-        await asyncio.sleep(POLL_S)
+        # An answer takes the worker some milliseconds, which are not to be measured: rarely at
+        # first, and more often towards the end, which is to be met closely.
+        await asyncio.sleep(max(POLL_S, RARELY_S * (events - total) / events))
 
 
 async def share(workers: Sequence[Worker], seconds: float = 90.0) -> None:

@@ -43,6 +43,7 @@ def telling(field: str, *values: int) -> Told:
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_S", 0.0)
+    monkeypatch.setattr(module, "RARELY_S", 0.0)
 
 
 async def test_a_group_has_done_what_its_workers_did_together() -> None:
