@@ -53,6 +53,8 @@ from stream_app.settings import Settings
 _MAX_FETCH_BYTES = 512 * 1024
 #: Of a changelog that is followed: no more than is put in within a few tenths of a second.
 _STANDBY_FETCH_BYTES = 1024 * 1024
+#: How long the broker may keep a fetch of it: nobody is waiting for what comes.
+_STANDBY_WAIT_MS = 500
 _DAY_MS = 86_400_000
 
 
@@ -265,7 +267,9 @@ def _new_standby(
         number,
         around.program,
         lambda program: open_copy(stores, program, number, settings.partitions),
-        lambda: Reader(settings.client_options(), changelog, _STANDBY_FETCH_BYTES),
+        lambda: Reader(
+            settings.client_options(), changelog, _STANDBY_FETCH_BYTES, _STANDBY_WAIT_MS
+        ),
         around.turns,
     )
 

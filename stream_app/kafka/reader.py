@@ -22,7 +22,7 @@ class Place(NamedTuple):
     record: Pair
 
 
-#: How long to wait for a record, where one is expected or nothing at all.
+#: Of who waits for a record that is there, or for none at all.
 _WAIT_MS: Final = 20
 _CLOSE_S: Final = 2.0
 
@@ -35,8 +35,13 @@ class Reader:
     """
 
     def __init__(
-        self, connection: Mapping[str, Any], changelog: TopicPartition, fetch_bytes: int
+        self,
+        connection: Mapping[str, Any],
+        changelog: TopicPartition,
+        fetch_bytes: int,
+        wait_ms: int = _WAIT_MS,
     ) -> None:
+        """Fetch so many bytes at a time; at the end, wait so long for what comes."""
         self.changelog: Final = changelog
         self._last: Any = None
         self.consumer: Final = AIOKafkaConsumer(
@@ -46,7 +51,10 @@ class Reader:
             auto_offset_reset="none",
             max_partition_fetch_bytes=fetch_bytes,
             fetch_max_bytes=fetch_bytes,
+            # The broker keeps a fetch that finds nothing for so long, and others wait behind it.
+            fetch_max_wait_ms=wait_ms,
         )
+        self._wait_ms = wait_ms
 
     async def start(self) -> None:
         """Connect."""
@@ -62,7 +70,9 @@ class Reader:
         """The record at an offset, None where it was compacted away. To be asked before `go_to`."""
         self._seek(offset)
         while await self.position() == offset:
-            found = await self.consumer.getmany(self.changelog, timeout_ms=_WAIT_MS, max_records=1)
+            found = await self.consumer.getmany(
+                self.changelog, timeout_ms=self._wait_ms, max_records=1
+            )
             for record in found.get(self.changelog, ()):
                 return (record.key, record.value) if record.offset == offset else None
         return None
@@ -72,12 +82,14 @@ class Reader:
         self._seek(offset)
         _take_pairs(self.consumer, self.changelog, self._pair)
 
-    async def take(self, most: int, wait_ms: int = _WAIT_MS) -> list[Pair]:
-        """Up to `most` records that come next; none after `wait_ms` without any.
+    async def take(self, most: int) -> list[Pair]:
+        """Up to `most` records that come next; none after a moment without any.
 
         It goes on waiting where markers come, which may be all that is left: look at `position`.
         """
-        fetched = await self.consumer.getmany(self.changelog, timeout_ms=wait_ms, max_records=most)
+        fetched = await self.consumer.getmany(
+            self.changelog, timeout_ms=self._wait_ms, max_records=most
+        )
         return list(fetched.get(self.changelog, ()))
 
     @property

@@ -20,7 +20,6 @@ _AT_ONCE: Final = 1_000
 _REST: Final = 3.0
 #: And at least so long (s): records that come one by one are put in together.
 _PAUSE_S: Final = 0.1
-_WAIT_MS: Final = 500
 #: A copy this near to the end is ready: to read on from it takes a few hundredths of a second.
 _NEAR: Final = 10_000
 _FIRST_WAIT_S: Final = 1.0
@@ -96,7 +95,7 @@ class Standby:
             await reader.start()
             await copy.begin(reader)
             while self._copy is copy and copy.program is self._program():
-                pairs = await reader.take(_AT_ONCE, _WAIT_MS)
+                pairs = await reader.take(_AT_ONCE)
                 await self._put(copy, pairs, reader)
         finally:
             if self._copy is copy:
@@ -107,7 +106,7 @@ class Standby:
     async def _put(self, copy: Copy, pairs: list[Pair], reader: Reader) -> None:
         position, stable, loop = await reader.position(), reader.stable, asyncio.get_running_loop()
         took = 0.0
-        if pairs:
+        if pairs or position != copy.offset:
             await self._turns.next()
             if self._copy is not copy:
                 return

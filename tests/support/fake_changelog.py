@@ -69,7 +69,7 @@ class FakeReader:
         self.at = offset
         self.begun.append(offset)
 
-    async def take(self, most: int, wait_ms: int = 0) -> list[Pair]:
+    async def take(self, most: int) -> list[Pair]:
         if self._log.error:
             raise self._log.error
         there = [offset for offset in sorted(self._log.records) if offset >= self.at][:most]

@@ -86,6 +86,14 @@ async def test_it_follows_and_what_is_taken_is_all_up_to_its_offset(log, owner, 
     assert following.standby.take() is None
 
 
+async def test_markers_alone_move_it_too(log, owner, following):
+    owner.fold("ann")
+    await settle()
+    log.end += 3
+    await settle()
+    assert following.standby.take().offset == log.end
+
+
 async def test_while_another_folds_nothing_of_it_is_put_in(log, owner, following):
     await settle()
     async with following.turns._lock:
