@@ -19,6 +19,7 @@ from stream_app.engine import Profiles, Program
 from stream_app.engine.changelog import Loader
 from stream_app.kafka.bounds import first_offsets
 from stream_app.kafka.inputs import inputs_of
+from stream_app.kafka.purge import Purge
 from stream_app.kafka.rounds import Clocks, Rounds
 from stream_app.kafka.writer import Outgoing, Target
 from stream_app.metrics import Metrics
@@ -47,6 +48,9 @@ class Routes:
             for number in range(count)
         ]
         self._rounds: dict[int, Rounds] = {}
+        #: The first record kept, where some were deleted.
+        self.firsts: dict[TP, int] = {}
+        self._purge = Purge(self.settings, self.metrics, self._offsets, self._delete)
 
     def put(
         self,
@@ -60,20 +64,26 @@ class Routes:
         log, size = self.logs[tp], len(value or b"")
         log.append(ConsumerRecord(*tp, len(log), at, 0, key, value, None, 1, size, tuple(headers)))
 
-    async def run(self, number: int, most: int = 1_000, *, kill: bool = False) -> None:
-        """One round of a task with at most `most` records of each input."""
-        rounds = self._rounds.pop(number, None) or self._restored(number)
+    async def run(
+        self, number: int, most: int = 1_000, *, kill: bool = False, purge: bool = False
+    ) -> None:
+        """One round of a task with at most `most` records of each input.
+
+        With `purge`, what has arrived is deleted while the transaction is open.
+        """
+        rounds = self._rounds.get(number) or self._restored(number)
+        self._rounds[number] = rounds
         # A worker reads again, with other boundaries, whatever it had not committed.
         rounds.queue.clear()
         for i, one in enumerate(inputs_of(self.settings, number, self.tps)):
             following = rounds.next[i]
-            rounds.queue.put(i, self.logs[one.tp][max(0, following - 2) : following + most])
-        rounds._writer.kill = kill
+            first = max(self.firsts.get(one.tp, 0), following - 2)
+            rounds.queue.put(i, self.logs[one.tp][first : following + most])
+        rounds._writer.kill, rounds._writer.purge = kill, purge
         try:
             await rounds.run(rounds.take(), 0)
         except Killed:
-            return
-        self._rounds[number] = rounds
+            del self._rounds[number]
 
     async def finish(self) -> None:
         """Run all tasks until nothing is left to read."""
@@ -81,6 +91,20 @@ class Routes:
         while committed != (committed := sum(map(len, self.changelogs))):
             for number in range(self.settings.partitions):
                 await self.run(number)
+
+    async def purge(self) -> None:
+        """Delete what has arrived, as each worker does that lives."""
+        await self._purge.once()
+
+    def _offsets(self) -> dict[TP, int]:
+        return {
+            one.tp: at
+            for number, rounds in self._rounds.items()
+            for one, at in zip(inputs_of(self.settings, number, self.tps), rounds.next, strict=True)
+        }
+
+    async def _delete(self, ends: Mapping[TP, int]) -> None:
+        self.firsts |= ends
 
     def restart(self, tps: Iterable[TP]) -> None:
         """Have all tasks begin anew with other inputs."""
@@ -100,7 +124,7 @@ class Routes:
         loader, inputs = self._load(number), inputs_of(self.settings, number, self.tps)
         loader.finish()
         tps, names = [one.tp for one in inputs], [one.name for one in inputs]
-        bounds = {tp: (0, len(self.logs[tp])) for tp in tps}
+        bounds = {tp: (self.firsts.get(tp, 0), len(self.logs[tp])) for tp in tps}
         known = None if loader.meta is None else loader.meta.next
         following = first_offsets(tps, known, bounds, names=names)
         clocks = Clocks(wall_ms=lambda: START, seconds=lambda: 0.0)
@@ -112,7 +136,7 @@ class _Writer:
     """A producer whose commit appends to the logs, unless it is to be killed."""
 
     def __init__(self, routes: Routes, number: int) -> None:
-        self.kill = False
+        self.kill = self.purge = False
         self._routes = routes
         self._number = number
 
@@ -124,6 +148,8 @@ class _Writer:
         return {place: list(records) for place, records in outputs.items()}
 
     async def write(self, packed: Any) -> None:
+        if self.purge:
+            await self._routes.purge()
         if self.kill:
             raise Killed
         routes, settings = self._routes, self._routes.settings

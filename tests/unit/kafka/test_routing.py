@@ -103,20 +103,22 @@ def sources(routes: Routes) -> Counter[tuple[str, int, int]]:
     st.tuples(st.integers(1, 7), st.integers(1, 7)),
     st.lists(st.integers(0, 10**6), min_size=25, max_size=25),
     st.lists(
-        st.tuples(st.integers(0, TASKS - 1), st.integers(1, 9), st.booleans()),
+        st.tuples(st.integers(0, TASKS - 1), st.integers(1, 9), st.booleans(), st.booleans()),
         min_size=9,
         max_size=20,
     ),
 )
-def test_any_split_with_deaths_in_between_gives_the_features_of_events_placed_well(
+def test_any_split_with_deaths_and_deletions_in_between_gives_the_features_of_events_placed_well(
     made, counts, places, schedule
 ):
     async def run() -> Routes:
         routes = Routes(program(ANY_ORDER), TASKS, counts)
         for (topic, _, at, value), place in zip(made, places, strict=False):
             routes.put(TP(("clicks", "purchases")[topic], place % counts[topic]), None, value, at)
-        for number, most, kill in schedule:
-            await routes.run(number, most, kill=kill)
+        for number, most, kill, purge in schedule:
+            await routes.run(number, most, kill=kill, purge=purge)
+        # Who begins anew finds all that it has not read.
+        routes.restart(routes.tps)
         await routes.finish()
         return routes
 
