@@ -56,7 +56,7 @@ class Copy:
         first, end = await reader.bounds()
         if self.offset is None or not await self._is_of(reader, first, end):
             if self._proof is not None:
-                self._begin_anew(f"{reader.changelog.topic} does not have what it was begun with")
+                self.begin_anew(f"{reader.changelog.topic} does not have what it was begun with")
             self.offset = first
         reader.go_to(self.offset)
         return self.offset
@@ -80,8 +80,20 @@ class Copy:
         # It may have been superseded and compacted away.
         return await reader.record_at(proof.offset) in (None, proof.record)
 
-    def _begin_anew(self, why: str) -> None:
-        self._followed, self._proof = False, None
+    @property
+    def is_whole(self) -> bool:
+        """Whether all users that were deleted are gone, after the last record.
+
+        Of one that did not follow for a day, compaction may have taken deletions away. The last
+        commit says how many users are left.
+        """
+        meta = self.loader.meta
+        users = None if meta is None else meta.users
+        return users in (None, len(self.loader.profiles))
+
+    def begin_anew(self, why: str) -> None:
+        """Begin with nothing."""
+        self.offset, self._followed, self._proof = None, False, None
         if self._local is not None:
             self.loader = self._local.anew(why)
         else:

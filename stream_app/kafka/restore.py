@@ -58,8 +58,12 @@ async def restore(
                     progress()
                     limit.reschedule(asyncio.get_running_loop().time() + timeout_s)
 
+                began = copy.stands
+                await reader.start()
                 await _read(reader, copy, moved)
-                copy.loader.finish()
+                if began and not copy.is_whole:
+                    copy.begin_anew("compaction has taken deletions that it did not see")
+                    await _read(reader, copy, moved)
                 if copy.loader.meta is None:
                     kafka = reader.consumer
                     await check_siblings(connection, kafka, changelog, partitions, timeout_s)
@@ -73,7 +77,6 @@ async def restore(
 
 async def _read(reader: Reader, copy: Copy, moved: Callable[[], None]) -> None:
     stood, stands, read = copy.offset, copy.stands, 0
-    await reader.start()
     begun = await copy.begin(reader)
     # With read_committed the end is the last stable offset. Markers of transactions take offsets
     # too: the position passes them although no record is returned for them.
@@ -84,6 +87,7 @@ async def _read(reader: Reader, copy: Copy, moved: Callable[[], None]) -> None:
             copy.add(pairs, await reader.position(), reader.last)
             read += len(pairs)
             moved()
+    copy.loader.finish()
     if stands and begun == stood:
         changelog = reader.changelog
         log.info(

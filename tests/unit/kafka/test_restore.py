@@ -16,10 +16,12 @@ from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
 from support.clicks import click
+from support.fake_changelog import FakeChangelog, Owner, values
 from support.partition import program, records
 
 from stream_app.engine import Profiles, step
 from stream_app.engine.changelog import META, Meta, encode_meta
+from stream_app.kafka.copies import Copy, open_copy
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.restore import restore
 
@@ -190,3 +192,64 @@ async def test_an_aiokafka_that_is_not_inside_as_it_was_is_refused(consumer, mon
     with pytest.raises(RuntimeError, match=f"has no {name}; use a version from the lock file"):
         await restored()
     assert consumer.made[0].stopped
+
+
+async def from_copy(log: FakeChangelog, copy: Copy) -> Any:
+    """What a restore makes of a standby's copy, and the reader that it used."""
+    loader = await restore({}, CHANGELOG, program(), 1, 5.0, lambda: None, None, copy)
+    return loader, log.readers[-1]
+
+
+@pytest.fixture
+def log(monkeypatch) -> FakeChangelog:
+    made = FakeChangelog()
+    monkeypatch.setattr("stream_app.kafka.restore.Reader", lambda *_: made.reader())
+    return made
+
+
+async def followed(log: FakeChangelog) -> Copy:
+    """A copy that has read all that there is."""
+    copy, reader = await open_copy(None, program(), 0, 1), log.reader()
+    await copy.begin(reader)
+    while await reader.position() < log.end:
+        pairs = await reader.take(3)
+        copy.add(pairs, await reader.position(), reader.last)
+    return copy
+
+
+async def test_a_standby_s_copy_is_read_on_from_where_it_stands(log, caplog):
+    owner = Owner(log)
+    owner.fold("ann", "bob")
+    copy = await followed(log)
+    stood = copy.offset
+    owner.fold("cid")
+    caplog.set_level("INFO")
+    loader, reader = await from_copy(log, copy)
+    assert (reader.begun, reader.taken) == ([stood], 2)
+    assert values(loader.profiles) == values(owner.profiles)
+    assert f"offset {stood} of {CHANGELOG.topic}, where its standby copy stands: 2" in caplog.text
+
+
+async def test_a_copy_of_another_changelog_is_not_gone_on_with(log, caplog):
+    copy = await followed(log)
+    caplog.set_level("INFO")
+    Owner(log).fold("zoe")
+    another = FakeChangelog()
+    Owner(another).fold("ann", "bob")
+    loader, reader = await from_copy(log, await followed(another))
+    assert reader.begun == [0]
+    assert loader.profiles.users == ["zoe"]
+    assert "standby copy stands" not in caplog.text
+    assert copy.stands == ""
+
+
+async def test_deletions_that_compaction_took_are_found_by_the_number_of_users(log):
+    owner = Owner(log)
+    owner.fold("ann", "bob")
+    copy = await followed(log)
+    # Bob was deleted, and of him and of his tombstone nothing is left.
+    log.records = {n: pair for n, pair in log.records.items() if pair[0] != b"bob"}
+    log.commit([encode_meta(Meta({"clicks": 2, "purchases": 0}, 5, "", 0, users=1))])
+    loader, reader = await from_copy(log, copy)
+    assert reader.begun[-1] == 0
+    assert loader.profiles.users == ["ann"]
