@@ -94,7 +94,6 @@ class Loader:
         # Not `or`: profiles of nobody are false.
         self.profiles = Profiles(program, number, partitions) if profiles is None else profiles
         self.meta: Meta | None = None
-        self._in_the_middle = self.profiles.extent > 0
         self._own = program.layout.fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
         self._descriptions: dict[bytes, bytes] = (
             profiles.descriptions if isinstance(profiles, ColdProfiles) else {}
@@ -177,16 +176,6 @@ class Loader:
             for key in keys:
                 self._foreign.pop(key, None)
         profiles.put(keys, np.frombuffer(block, dtype=profiles.program.layout.dtype))
-
-    @property
-    def has_forgotten(self) -> bool:
-        """Whether all users that were deleted are gone.
-
-        Where records before some place were not read, compaction may have taken away deletions of
-        users who were there by then: the last commit says how many are left.
-        """
-        users = self.meta.users if self.meta and self._in_the_middle else None
-        return users in (None, len(self.profiles))
 
     def finish(self) -> Profiles:
         """Return the profiles after the last record.
