@@ -142,7 +142,7 @@ def _maintainer(settings: Settings, learning: bool) -> Iterator[Right]:
     )
     moving = "moves users, fills features, keeps and puts back state, adds partitions"
     yield from of((*state, *_routed(settings)), "Read Write Alter", moving)
-    yield from of(_left(settings), "Read", "keeps what was routed before")
+    yield from of(_left(settings), "Read Alter", "keeps what was routed before")
     others = (settings.tags_topic, settings.dead_letters_topic)
     yield from of(others, "Alter", "adds partitions")
     yield from of(

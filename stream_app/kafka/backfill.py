@@ -30,7 +30,8 @@ from stream_app.kafka.offline import (
 )
 from stream_app.kafka.positions import input_topics, positions
 from stream_app.kafka.standing import metas
-from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
+from stream_app.kafka.topics import found_of
+from stream_app.kafka.topics.left import every_topic
 from stream_app.settings import Settings
 
 #: Rows that one transaction writes.
@@ -105,7 +106,7 @@ async def backfill(
 
 async def _counts(settings: Settings) -> dict[str, int]:
     """The partitions of the changelog and of what is read."""
-    findings = await ensure_topics(settings.client_options(), TopicPlan.of(settings), create=False)
+    findings = await every_topic(settings)
     names = (settings.changelog_topic, *input_topics(settings).values())
     counts = {}
     for name in names:

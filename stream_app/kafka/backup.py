@@ -29,7 +29,7 @@ from stream_app.kafka.offline import settled
 from stream_app.kafka.positions import positions
 from stream_app.kafka.standing import metas
 from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of
-from stream_app.kafka.topics.left import routed_topic
+from stream_app.kafka.topics.left import has_routed
 from stream_app.settings import Settings
 
 Progress = Callable[[str, int], None]
@@ -70,7 +70,7 @@ async def backup(
             "of one that was broken off"
         )
     await refuse_running(settings, learning=learning)
-    topics = state_topics(settings, learning=learning, routed=await _has_routed(settings))
+    topics = state_topics(settings, learning=learning, routed=await has_routed(settings))
     counts = await partitions_of(settings, topics.values(), learning=learning)
     parts: list[Part] = []
     following: list[dict[str, int]] = []
@@ -91,16 +91,6 @@ async def backup(
     manifest = Manifest(FORMAT, settings.app_id, to_rfc3339(now), number, inputs, following, parts)
     write_manifest(folder, manifest)
     return manifest
-
-
-async def _has_routed(settings: Settings) -> bool:
-    """Whether events may be on their way; also where they were routed once, and are not now."""
-    if settings.route == "auto":
-        return True
-    left = await routed_topic(settings, TopicPlan.of(settings))
-    if left.unseen:
-        raise ArchiveError(f"whether events are on their way is not known: {left.unseen}")
-    return left.found is not None
 
 
 async def _spans(

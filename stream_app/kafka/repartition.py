@@ -24,8 +24,9 @@ from stream_app.kafka.offline import (
     unread,
 )
 from stream_app.kafka.standing import metas
-from stream_app.kafka.topics import TopicPlan, ensure_topics, found_of, topic_specs
+from stream_app.kafka.topics import found_of
 from stream_app.kafka.topics.grow import check_growth, grow
+from stream_app.kafka.topics.left import every_topic
 from stream_app.settings import Settings
 
 _LISTED = 6
@@ -92,10 +93,8 @@ async def look(settings: Settings, to: int) -> Plan:
 
 async def _topics(settings: Settings) -> tuple[dict[str, int], set[str]]:
     """The partitions of all topics that have several, and which may have any number."""
-    plan = TopicPlan.of(settings)
-    specs = [spec for spec in topic_specs(plan) if not spec.single]
-    names = [spec.name for spec in specs]
-    findings = await ensure_topics(settings.client_options(), plan, create=False)
+    findings = await every_topic(settings)
+    names = [finding.spec.name for finding in findings]
     counts = {name: found_of(findings, name) for name in names}
     missing = [name for name, found in counts.items() if found is None]
     if missing:
@@ -104,7 +103,8 @@ async def _topics(settings: Settings) -> tuple[dict[str, int], set[str]]:
             "STREAM_APP_PARTITIONS, and `stream-app topics --apply` makes all topics"
         )
     there = {name: found.partitions for name, found in counts.items() if found is not None}
-    return there, {spec.name for spec in specs if spec.free}
+    inputs = {finding.spec.name for finding in findings if finding.spec.input}
+    return there, inputs if settings.route == "auto" else set()
 
 
 def _check_larger(topics: Mapping[str, int], growing: Mapping[str, int]) -> None:

@@ -74,9 +74,12 @@ async def test_killed_at_every_step_new_features_are_as_if_they_had_always_been_
 
     # Which profile would it be of?
     number = await on_its_way(servers, small, USERS[0])
-    waiting = await say("--from-topic", "--apply")
-    assert waiting.exit_code == 2
-    assert "1 routed events have not reached their users yet: start the" in waiting.stderr
+    for route in ("auto", "never"):
+        monkeypatch.setenv("STREAM_APP_ROUTE", route)
+        waiting = await say("--from-topic", "--apply")
+        assert waiting.exit_code == 2
+        assert "1 routed events have not reached their users yet: start the" in waiting.stderr
+    monkeypatch.setenv("STREAM_APP_ROUTE", "auto")
     await retained(servers, small.routed, number, 1)
 
     planned = await say("--from-topic")

@@ -12,6 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner, Result
+from support.arrived import on_its_way
 from support.broker import environment, read_to_end
 from support.clicks import CATALOGUE, START
 from support.settled import fold, settle
@@ -143,6 +144,11 @@ async def test_refused_while_events_wait_as_workers_are_with_partitions_made_by_
         waiting = await say(*arguments)
         assert "240 events are not read yet" in waiting.output + waiting.stderr
     assert waiting.exit_code == 2
+    # Also what was routed, by now that nothing is.
+    await on_its_way(servers, topics, USERS[0])
+    monkeypatch.setenv("STREAM_APP_ROUTE", "never")
+    assert "241 events are not read yet" in (await say("--to", "8")).output
+    monkeypatch.setenv("STREAM_APP_ROUTE", "auto")
     fewer = await say("--to", "3")
     assert fewer.exit_code == 2
     assert "another STREAM_APP_APP_ID" in fewer.stderr

@@ -74,7 +74,7 @@ def test_where_nothing_is_routed_any_more_what_was_is_read() -> None:
         for right in rights(settings, learning=True)
         if right.name == "shop-routed"
     }
-    assert left == {"worker": {"Read", "Delete"}, "maintainer": {"Read"}}
+    assert left == {"worker": {"Read", "Delete"}, "maintainer": {"Read", "Alter"}}
 
 
 def test_without_learning_there_is_no_trainer() -> None:
