@@ -47,6 +47,8 @@ def reason(change: TagChange) -> str:
     """
     if change.source.kind == "expiry":
         hours = [b.threshold for b in change.because if isinstance(b.threshold, float | int)]
+        if any(b.feature == "hours_since_event" for b in change.because):
+            return f"forgotten after {_span(float(hours[0]))} without an event"
         return f"expired {_span(float(hours[0]))} after it was set" if hours else "expired"
     reasons = comparisons(change.because)
     told = reasons[:_MOST_REASONS]

@@ -117,6 +117,12 @@ def test_an_expiry_says_how_long_the_tag_was_set(hours, expected):
     assert told == f"expired {expected} after it was set"
 
 
+def test_a_tag_that_went_with_its_user_says_so():
+    because = [Because("hours_since_event", 9_800.2, ">=", 9_600.0)]
+    told = reason(change(action="removed", kind="expiry", because=because))
+    assert told == "forgotten after 400 days without an event"
+
+
 @pytest.mark.parametrize(
     ("because", "expected"),
     [
