@@ -215,6 +215,7 @@ def _new_writer(settings: Settings, number: int) -> TransactionWriter:
         f"{settings.app_id}-{number}",
         number,
         timeout_s=settings.transaction_timeout_s,
+        request_timeout_s=settings.request_timeout_s,
         compression=settings.codec,
         single=(settings.training_topic,),
     )

@@ -51,7 +51,8 @@ Packed = Mapping[str | Target, list[BatchBuilder]]
 class TransactionWriter:
     """Writes to partition `number` of every output topic, and to targets, one transaction a call.
 
-    Topics in `single` have one partition, which all writers share.
+    A broker that does not answer is given up after `request_timeout_s`, a transaction after
+    `timeout_s`. Topics in `single` have one partition, which all writers share.
     Opening takes over the transactional id: it ends a dead owner's open transaction and fences an
     owner who still lives. Any failure raises Fatal and leaves the transaction uncommitted.
     """
@@ -63,6 +64,7 @@ class TransactionWriter:
         number: int,
         *,
         timeout_s: float,
+        request_timeout_s: float = float("inf"),
         compression: str | None = "zstd",
         single: Collection[str] = (),
     ) -> None:
@@ -70,7 +72,7 @@ class TransactionWriter:
             **connection,
             transactional_id=transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=int(timeout_s * 1000),
+            request_timeout_ms=int(min(request_timeout_s, timeout_s) * 1000),
             compression_type=compression,
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=2 * MAX_BATCH_BYTES,

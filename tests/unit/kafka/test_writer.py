@@ -72,6 +72,13 @@ def writer(monkeypatch) -> TransactionWriter:
     return TransactionWriter({"bootstrap_servers": "127.0.0.1:1"}, "app-3", 3, timeout_s=0.05)
 
 
+@pytest.mark.parametrize(("request_s", "wait_ms"), [(3.0, 3_000), (90.0, 60_000)])
+def test_no_answer_is_waited_for_longer_than_the_whole_transaction(monkeypatch, request_s, wait_ms):
+    monkeypatch.setattr("stream_app.kafka.writer.AIOKafkaProducer", FakeProducer)
+    writer = TransactionWriter({}, "app-3", 3, timeout_s=60, request_timeout_s=request_s)
+    assert writer._producer.options["request_timeout_ms"] == wait_ms
+
+
 def some(n: int = 1, size: int = 3) -> list[Outgoing]:
     return [Outgoing(b"k%d" % i, b"v" * size) for i in range(n)]
 
