@@ -22,7 +22,7 @@ class Traits(NamedTuple):
     `anyhow`: producers place events anyhow, and clicks have `clicks` partitions. `cold`: most
     profiles are on disk, in a folder that a kill leaves (`kept`) or takes with it (`lost`). `to`:
     half-way the state is spread over so many partitions, by a command that is killed at `step` and
-    run again; 0 for never.
+    run again; 0 for never. `standbys`: so many other workers keep a copy of each partition.
     """
 
     anyhow: bool
@@ -30,11 +30,13 @@ class Traits(NamedTuple):
     cold: str
     to: int
     step: str
+    standbys: int = 0
 
     def __str__(self) -> str:
         told = [f"producers place events anyhow, clicks on {self.clicks} partitions"] * self.anyhow
         told += [f"profiles on disk, {self.cold} by kills"] * bool(self.cold)
         told += [f"then {self.to} partitions, killed at {self.step!r}"] * bool(self.to)
+        told += ["partitions have standbys"] * bool(self.standbys)
         return "; ".join(told)
 
 
@@ -97,7 +99,12 @@ def traits(seed: int) -> Traits:
     to, step = rng.choice((6, 8)), rng.choice(STEPS)
     anyhow = bool(ways & 1)
     return Traits(
-        anyhow, clicks if anyhow else 0, cold if ways & 2 else "", to if ways & 4 else 0, step
+        anyhow,
+        clicks if anyhow else 0,
+        cold if ways & 2 else "",
+        to if ways & 4 else 0,
+        step,
+        standbys=rng.randrange(2),
     )
 
 

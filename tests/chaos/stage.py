@@ -113,17 +113,18 @@ class Stage:
     def worker(self, command: Sequence[str] = WORKER, **env: str) -> Member:
         """Start one more; `env` adds to its environment."""
         name = f"worker-{len(self.crew.workers) + 1}"
-        env = {**self._env, **self._skew.environment, **self._store(name), **env}
+        env = {**self._env, **self._skew.environment, **self._traits_of(name), **env}
         member = Member(name, self.folder, command, env)
         self.crew.workers.append(member)
         return member
 
-    def _store(self, name: str) -> dict[str, str]:
-        """Settings of a worker that keeps most profiles on disk, where the run has such."""
-        if not self.traits.cold:
-            return {}
-        resident = {"STREAM_APP_MAX_RESIDENT_USERS": str(RESIDENT)}
-        return resident | {"STREAM_APP_STATE_DIR": str(self._state_of(name))}
+    def _traits_of(self, name: str) -> dict[str, str]:
+        """Settings of a worker by what the run is like."""
+        found = {"STREAM_APP_STANDBY_REPLICAS": str(self.traits.standbys)}
+        if self.traits.cold:
+            found["STREAM_APP_MAX_RESIDENT_USERS"] = str(RESIDENT)
+            found["STREAM_APP_STATE_DIR"] = str(self._state_of(name))
+        return found
 
     def _state_of(self, name: str) -> Path:
         return self.folder / "state" / name

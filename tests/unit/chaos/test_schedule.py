@@ -81,3 +81,4 @@ def test_traits_come_alone_and_together() -> None:
     drawn = [traits(seed) for seed in range(100)]
     assert len({(one.anyhow, bool(one.cold), bool(one.to)) for one in drawn}) == 7
     assert {one.cold for one in drawn} == {"", "kept", "lost"}
+    assert {one.standbys for one in drawn} == {0, 1}
