@@ -96,7 +96,7 @@ class Loader:
         self.meta: Meta | None = None
         self._own = program.layout.fingerprint.to_bytes(_FINGERPRINT_BYTES, "little")
         self._descriptions: dict[bytes, bytes] = (
-            profiles.descriptions if isinstance(profiles, ColdProfiles) else {}
+            profiles.shelved.descriptions if isinstance(profiles, ColdProfiles) else {}
         )
         self.layouts: set[str] = {key.decode() for key in self._descriptions}
         self._foreign: dict[str, bytes] = {}

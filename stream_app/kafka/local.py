@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
 from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, Unusable, load
-from stream_app.engine.cold.profiles import ColdProfiles, Mark
+from stream_app.engine.cold.keeper import Mark
+from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.room import Room
 from stream_app.engine.cold.shelf import ShelfError
 from stream_app.kafka.errors import Fatal, Refusal

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from stream_app.domain.layout import Layout
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import STORE, Meta
-from stream_app.engine.cold.profiles import ColdProfiles, Mark
+from stream_app.engine.cold.keeper import Mark
+from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.room import Room
 from stream_app.engine.cold.shelf import DUE_PAGE, HEADER, NAME_PAGE, Shelf
 
@@ -107,13 +108,13 @@ class Checkpoints:
         while self._under is not None:
             self._go_on()
             yield len(self._pending)
-        self.profiles.shelf.flush()
+        self.profiles.shelved.shelf.flush()
 
     def _describe(self, mark: Mark) -> None:
         """Take note of the layout that the changelog describes by now at the latest."""
-        fingerprint, known = _layout_of(mark), self.profiles.descriptions
+        fingerprint, known = _layout_of(mark), self.profiles.shelved.descriptions
         if b"%016x" % fingerprint not in known:
-            for era in self.profiles.eras:
+            for era in self.profiles.shelved.eras:
                 if era.fingerprint == fingerprint:
                     known[b"%016x" % fingerprint] = msgspec.json.encode(era.describe())
 
@@ -132,7 +133,7 @@ class Checkpoints:
             self._under = None
             if _layout_of(under) == profiles.program.layout.fingerprint:
                 self._write(under)
-                self.profiles.shelf.flush(wait=False)
+                self.profiles.shelved.shelf.flush(wait=False)
 
     def _write(self, mark: Mark) -> None:
         profiles = self.profiles
@@ -143,11 +144,11 @@ class Checkpoints:
             offset=mark.offset,
             meta=mark.meta.decode(),
             users=profiles.extent,
-            descriptions=[text.decode() for text in profiles.descriptions.values()],
-            eras=[era.describe() for era in profiles.eras],
+            descriptions=[text.decode() for text in profiles.shelved.descriptions.values()],
+            eras=[era.describe() for era in profiles.shelved.eras],
             strings=profiles.dictionary.values.known[1:],
         )
-        profiles.shelf.write([*self._pages(), (HEADER, msgspec.json.encode(header))])
+        profiles.shelved.shelf.write([*self._pages(), (HEADER, msgspec.json.encode(header))])
         self._named, self._edition = profiles.extent, profiles.index.edition
 
     def _pages(self) -> Iterator[tuple[bytes, bytes]]:
@@ -193,10 +194,10 @@ def load(shelf: Shelf, program: Program, owner: Owner, room: Room) -> Found:
     except (Unusable, ValueError):
         profiles.room.leave()
         raise
-    profiles.eras = eras
+    profiles.shelved.eras = eras
     for text in header.descriptions:
         layout = Layout.from_description(msgspec.json.decode(text))
-        profiles.descriptions[b"%016x" % layout.fingerprint] = text.encode()
+        profiles.shelved.descriptions[b"%016x" % layout.fingerprint] = text.encode()
     return Found(profiles, Mark(header.offset, header.meta.encode()), header.name)
 
 

@@ -138,7 +138,7 @@ async def test_a_restart_reads_only_what_its_store_does_not_have(tmp_path):
     at = plain.profiles.time
     assert dict(worker.cold.read_all(at)) == dict(plain.profiles.read_all(at))
     await worker.fold("bob")
-    assert worker.cold.loaded > 0
+    assert worker.metrics.registry.get_sample_value("stream_app_cold_reads_total") > 0
     await worker.task.stop()
 
 
@@ -244,7 +244,7 @@ async def test_a_store_that_fails_when_a_worker_stops_does_not_hold_it_up(tmp_pa
     worker = Worker(stores_in(tmp_path))
     await worker.started()
     await worker.fold("ann")
-    worker.cold.shelf._db.close()
+    worker.cold.shelved.shelf._db.close()
     await worker.task.stop()
     assert "its local store was left as it was" in caplog.text
     loader = await restored(stores_in(tmp_path))
@@ -257,7 +257,7 @@ async def test_a_store_with_a_damaged_row_ends_the_worker_and_begins_anew(tmp_pa
     await lived(tmp_path, ("ann", "bob", "cid"))
     worker = Worker(stores_in(tmp_path))
     await worker.started()
-    worker.cold.shelf.write([(key, damage) for key in row_keys(np.arange(3))])
+    worker.cold.shelved.shelf.write([(key, damage) for key in row_keys(np.arange(3))])
     worker.task.offer(0, records([click("ann", 3)], 3))
     await settle()
     [error] = worker.failed

@@ -18,7 +18,8 @@ from stream_app.engine.changelog import META, Loader, Meta, encode_layout, encod
 from stream_app.engine.changelog import encode_strings as strings_of
 from stream_app.engine.cold import checkpoint
 from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, Unusable, load
-from stream_app.engine.cold.profiles import ColdProfiles, Mark
+from stream_app.engine.cold.keeper import Mark
+from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.room import Room
 
 LEARNING = """
