@@ -105,7 +105,7 @@ class StreamApp(faust.App):
 
 def create_app(settings: Settings) -> StreamApp:
     """Compose a worker from `settings`. Raises DeclarationError where the catalogue is wrong."""
-    connection.register()
+    connection.register(settings.session_timeout_s)
     transport.register()
     store.register()
     clocks = Clocks(wall_ms=lambda: time.time_ns() // 1_000_000, seconds=time.monotonic)

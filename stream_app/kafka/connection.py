@@ -14,18 +14,22 @@ from aiokafka.errors import KafkaConnectionError
 CONNECT_S: Final = 5.0
 
 
-def register() -> None:
-    """Have aiokafka's connections be as below; once is enough."""
+def register(session_s: float) -> None:
+    """Have aiokafka's connections be as below; once is enough.
+
+    Who has a third of a session to get an epoch can then meet one broker that stands still.
+    """
     if getattr(AIOKafkaConnection.send, "registered", False):
         return
     AIOKafkaConnection.send = _send(AIOKafkaConnection.send)
-    AIOKafkaConnection.connect = _connect(AIOKafkaConnection.connect)
+    longest_s = min(CONNECT_S, session_s / 6)
+    AIOKafkaConnection.connect = _connect(AIOKafkaConnection.connect, longest_s)
 
 
-def _connect(plain: Any) -> Any:
+def _connect(plain: Any, longest_s: float) -> Any:
     async def connect(self: Any) -> Any:
         """Raises TimeoutError, which aiokafka knows, and goes on to another broker."""
-        async with asyncio.timeout(CONNECT_S):
+        async with asyncio.timeout(longest_s):
             return await plain(self)
 
     return connect

@@ -39,8 +39,8 @@ async def write_to_what_was_closed() -> None:
 
 
 def test_it_is_an_error_that_aiokafka_knows() -> None:
-    connection.register()
-    connection.register()
+    connection.register(30)
+    connection.register(30)
     with pytest.raises(KafkaConnectionError, match=r"connection to 127\.0\.0\.1:\d+ was lost"):
         uvloop.run(write_to_what_was_closed())
 
@@ -51,9 +51,8 @@ def test_it_was_one_that_ended_the_worker() -> None:
         uvloop.run(write_to_what_was_closed())
 
 
-async def test_a_broker_that_stands_still_is_given_up_before_an_answer_is(monkeypatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_S", 0.05)
-    connection.register()
+async def test_a_broker_that_stands_still_is_given_up_before_an_answer_is() -> None:
+    connection.register(session_s=0.3)
     closed = asyncio.Event()
 
     async def stand_still(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +71,7 @@ async def test_a_broker_that_stands_still_is_given_up_before_an_answer_is(monkey
 
 
 async def test_other_errors_stay_what_they_are() -> None:
-    connection.register()
+    connection.register(30)
     unconnected = AIOKafkaConnection("127.0.0.1", 1)
     with pytest.raises(KafkaConnectionError, match="No connection to broker"):
         unconnected.send(ApiVersionRequest())
