@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _AT_ONCE: Final = 1_000
 #: After each time, so many times as long is left to others: of a processor it takes a quarter.
 _REST: Final = 3.0
-#: And at least so long (s): records that come one by one are put in together.
+#: At the end it rests so long at least (s): records that come one by one are put in together.
 _PAUSE_S: Final = 0.1
 #: A copy this near to the end is ready: to read on from it takes a few hundredths of a second.
 _NEAR: Final = 10_000
@@ -118,5 +118,4 @@ class Standby:
             self.lag = max(0, stable - position)
             if self.lag <= _NEAR:
                 self.ready, self._wait_s = True, _FIRST_WAIT_S
-        full = len(pairs) >= _AT_ONCE
-        await asyncio.sleep(took * _REST if full else max(_PAUSE_S, took * _REST))
+        await asyncio.sleep(max(took * _REST, 0 if self.lag else _PAUSE_S))

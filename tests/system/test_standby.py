@@ -59,7 +59,9 @@ async def test_a_copy_goes_on_where_its_owner_was_killed_or_left(
     async with stage(kafka.bootstrap_servers, topics, run_worker, tmp_path, 21) as on:
         killed = await on.started(**STANDBY)
         async with on.busy():
-            leaving = await on.started(**STANDBY)
+            # Its copies lie in local stores, and most of their rows only there.
+            folder = tmp_path / "leaving"
+            leaving = await on.started(**STANDBY, max_resident_users=100, state_dir=folder)
             await at_rest(on, killed, leaving)
             await on.follower.advance_each(300)
             lost = owned(killed)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support.fake_changelog import FakeChangelog, Owner, values
+from support.fake_changelog import CHANGELOG, FakeChangelog, Owner, values
 from support.partition import program
 
 from stream_app.engine.changelog import META
 from stream_app.kafka.copies import Copy, open_copy
+from stream_app.kafka.local import Stores
 
 
 @pytest.fixture
@@ -115,3 +116,39 @@ async def test_a_copy_of_nothing_begins_at_the_first_record(log, owner):
     assert reader.taken == 2
     assert copy.loader.meta is not None
     assert (META, log.records[0][1]) == log.records[0]
+
+
+async def test_with_a_local_store_rows_lie_there_and_a_takeover_has_them_all(log, owner, tmp_path):
+    stores = Stores(tmp_path, CHANGELOG.topic, 2)
+    owner.fold("ann", "bob", "cid", "dan")
+    copy = await open_copy(stores, program(), 0, 1)
+    await caught_up(copy, log, most=3)
+    assert copy.loader.profiles.resident < 4
+    stood = copy.offset
+    owner.fold("ann", "eve")
+    reader = await caught_up(copy, log)
+    assert reader.begun == [stood]
+    copy.loader.finish()
+    assert values(copy.loader.profiles) == values(owner.profiles)
+    copy.close()
+
+
+async def test_what_is_let_go_of_leaves_its_store_to_the_next(log, owner, tmp_path):
+    stores = Stores(tmp_path, CHANGELOG.topic, 2)
+    owner.fold("ann", "bob", "cid")
+    copy = await open_copy(stores, program(), 0, 1)
+    await caught_up(copy, log)
+    copy.close()
+    # It has no checkpoint, which only owners take: it is copied anew.
+    again = await open_copy(stores, program(), 0, 1)
+    assert again.stands == ""
+    reader = await caught_up(again, log)
+    assert reader.begun == [0]
+    again.loader.finish()
+    assert values(again.loader.profiles) == values(owner.profiles)
+    another = FakeChangelog()
+    Owner(another).fold("zoe")
+    reader = await caught_up(again, another)
+    assert reader.begun == [0]
+    assert [*again.loader.profiles.known()] == ["zoe"]
+    again.close()

@@ -119,9 +119,9 @@ async def test_a_long_changelog_is_put_in_bit_by_bit_with_rests(log, owner, slee
     async with asyncio.timeout(5):
         while not following.standby.ready or following.standby.lag:
             await asyncio.sleep(0)
-    full, last = sleeps.asked[:9], sleeps.asked[9]
-    assert max(full) < module._PAUSE_S <= last
-    assert all(rest > 0 for rest in full)
+    behind, at_the_end = sleeps.asked[:9], sleeps.asked[9]
+    assert max(behind) < module._PAUSE_S <= at_the_end
+    assert all(rest > 0 for rest in behind)
     await following.standby.stop()
 
 
