@@ -49,7 +49,7 @@ async def run_trainer(
     all is folded anew; DeclarationError says that it would but cannot. Does not return where the
     trainer fails: the process ends, see `kafka.ending`.
     """
-    connection.register()
+    connection.register(settings.session_timeout_s)
     trainer = TrainerService(
         settings, make_fold, reload=reload, rebuild=rebuild, until_end=until_end
     )
