@@ -1,6 +1,6 @@
 """A long run of chaos: `make chaos`, or in this folder's parent `python -m chaos`. Variables:
 
-SEED      what is drawn; the same seed is the same schedule, traffic and number of workers
+SEED      what is drawn; the same seed is the same schedule, traits, traffic and number of workers
 MINUTES   how long, at least; every kind of fault strikes once even so (3)
 BROKERS   one or three; else by whether the seed is even
 FAULTS    only these kinds, separated by commas
