@@ -75,9 +75,12 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
                 await on.ready()
             await on.crew.end()
             code, said = await on.verdict()
+            missed = on.missed()
     print(said, end="")
     print(mttr(on.struck))
     print(f"zombies ended with: {on.zombies}")
+    print(*missed, sep="\n", end="\n" * bool(missed))
+    code = code or int(bool(missed))
     came = "BROKEN" if code else "nothing lost, nothing doubled"
     print(f"seed {seed}: {came}")
     return code

@@ -69,6 +69,7 @@ FENCED_S = 60.0
 RESIDENT = 24
 #: The command that adds partitions may find workers in the group until their session is over.
 REPARTITION_S = 90.0
+MISSED = "had been read and not folded"
 CHECKER = (sys.executable, checker.__file__)
 
 
@@ -201,6 +202,13 @@ class Stage:
         said, _ = await checking.communicate()
         assert checking.returncode is not None
         return checking.returncode, said.decode()
+
+    def missed(self) -> list[str]:
+        """What workers have logged of records that had been read and not folded: nothing is lost
+        where they notice, and yet something has dropped them."""
+        logs = sorted(self.folder.glob("worker-*.log"))
+        lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
+        return [line for line in lines if MISSED in line]
 
     async def _play(self, begun: float, fault: Fault) -> None:
         await asyncio.sleep(begun + fault.at - time.monotonic())

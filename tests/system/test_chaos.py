@@ -47,9 +47,11 @@ async def test_drawn_faults_lose_and_double_nothing(plan: TopicPlan, tmp_path: P
                 await on.ready()
             await on.crew.end()
             broken, said = await on.verdict()
+            missed = on.missed()
     print(said, mttr(on.struck), sep="")
     assert {one.fault.kind for one in on.struck} == {*FIRST, *THEN}
     assert not broken, said
+    assert not missed
 
 
 @pytest.mark.timeout(240)
