@@ -120,7 +120,6 @@ def _stand_by(
     """Add standbys: evenly, those of an owner spread over the others, and so that little moves."""
     stands = {name: _NONE for name, member in before.items() if member.ready is not None}
     replicas = min(replicas, len(stands) - 1)
-    least, fuller = divmod(max(0, replicas) * len(owners), max(1, len(stands)))
     found = [0] * len(owners)
 
     def lacks(number: int, name: str) -> bool:
@@ -130,11 +129,9 @@ def _stand_by(
         stands[name] |= {number}
         found[number] += 1
 
-    for name, had in ((name, before[name].standby) for name in stands):
-        for number in sorted(had):
-            full = sum(len(numbers) > least for numbers in stands.values())
-            room = len(stands[name]) < least + (full < fuller)
-            if room and found[number] < replicas and lacks(number, name):
+    for name in stands:
+        for number in sorted(before[name].standby):
+            if found[number] < replicas and lacks(number, name):
                 add(number, name)
     for number, owner in enumerate(owners):
         while found[number] < replicas:

@@ -22,6 +22,9 @@ _REST: Final = 3.0
 _PAUSE_S: Final = 0.1
 #: A copy this near to the end is ready: to read on from it takes a few hundredths of a second.
 _NEAR: Final = 10_000
+#: One that does not come near for so long (s) counts as ready: partitions that more workers were
+#: started for must not stay where they are, and where too much is written it never would.
+_PATIENCE_S: Final = 900.0
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 300.0
 
@@ -43,7 +46,7 @@ class Standby:
         turns: Turns,
     ) -> None:
         self.number: Final = number
-        #: Whether there is nothing to wait for: it is near the end, or cannot be had.
+        #: Whether there is nothing to wait for: it is near the end, or does not come there.
         self.ready = False
         #: Records that it lacks, as far as is known.
         self.lag: int | None = None
@@ -90,6 +93,7 @@ class Standby:
             copy.close()
             return
         self._copy, self.lag = copy, None
+        patient_until = asyncio.get_running_loop().time() + _PATIENCE_S
         reader = self._new_reader()
         try:
             await reader.start()
@@ -97,6 +101,7 @@ class Standby:
             while self._copy is copy and copy.program is self._program():
                 pairs = await reader.take(_AT_ONCE)
                 await self._put(copy, pairs, reader)
+                self.ready |= asyncio.get_running_loop().time() > patient_until
         finally:
             if self._copy is copy:
                 self._copy = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 from aiokafka.structs import TopicPartition
@@ -22,6 +24,8 @@ class FakeChangelog:
         self.records: dict[int, Pair] = {}
         self.first = self.end = 0
         self.error: Exception | None = None
+        #: Whether whoever waits for records goes on when it is cancelled, with what comes then.
+        self.swallows = False
         self.readers: list[FakeReader] = []
 
     def commit(self, pairs: list[Any]) -> None:
@@ -72,6 +76,10 @@ class FakeReader:
     async def take(self, most: int) -> list[Pair]:
         if self._log.error:
             raise self._log.error
+        if self._log.swallows:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.sleep(0)
         there = [offset for offset in sorted(self._log.records) if offset >= self.at][:most]
         self.taken += len(there)
         if there:

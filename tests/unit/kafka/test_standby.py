@@ -125,6 +125,21 @@ async def test_a_long_changelog_is_put_in_bit_by_bit_with_rests(log, owner, slee
     await following.standby.stop()
 
 
+async def test_a_copy_that_does_not_come_near_is_waited_for_with_a_limit(
+    log, owner, sleeps, monkeypatch
+):
+    monkeypatch.setattr(module, "_NEAR", -1)
+    monkeypatch.setattr(module, "_PATIENCE_S", 0.05)
+    owner.fold("ann")
+    following = Following(log)
+    await settle()
+    assert (following.standby.lag, following.standby.ready) == (0, False)
+    async with asyncio.timeout(5):
+        while not following.standby.ready:
+            await asyncio.sleep(0)
+    assert following.standby.take() is not None
+
+
 async def test_what_fails_is_begun_anew_after_a_while_that_grows(log, owner, sleeps, following):
     owner.fold("ann")
     await settle()
@@ -152,9 +167,27 @@ async def test_brokers_that_are_away_are_waited_for(log, owner, sleeps):
     owner.fold("ann")
     following = Following(log)
     await settle()
+    # Nobody else waits: to restore waits too, and says for what.
+    assert following.standby.ready
     log.error = None
     await settle()
     assert following.standby.take().offset == log.end
+
+
+async def test_a_copy_that_was_taken_is_let_alone_by_a_client_that_swallows_the_end(
+    log, owner, sleeps
+):
+    owner.fold("ann")
+    following = Following(log)
+    await settle()
+    log.swallows = True
+    await settle()
+    copy = following.standby.take()
+    stood = copy.offset
+    owner.fold("bob")
+    await settle()
+    assert (copy.offset, copy.loader.profiles.users) == (stood, ["ann"])
+    assert log.readers[0].stopped
 
 
 async def test_under_another_catalogue_it_begins_anew_at_once(log, owner, sleeps, following):
