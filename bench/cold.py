@@ -35,6 +35,8 @@ from stream_app.engine.cold.rocks import Memory, RocksShelf
 from stream_app.engine.cold.room import Room
 
 _ROUND: Final = 8_000
+#: Rows that are due at once.
+_FLOOD: Final = 100_000
 #: Users whose rows are everybody's.
 _SAMPLE: Final = 5_000
 _OWNER: Final = Owner("bench", 0, 1)
@@ -83,6 +85,7 @@ def _measure(side: str, users: int, resident: int, total: int, folder: Path) -> 
     gc.freeze()
     gc.disable()
     found |= _fold(profiles, users, total, now)
+    found |= _flood(profiles, min(users, _FLOOD))
     found |= {"resident MB": _resident_mb(), "of it before any user": empty}
     found["bytes a user"] = (found["resident MB"] - empty) * 1e6 / users
     if shelf is not None:
@@ -129,6 +132,21 @@ def _fold(profiles: Profiles, users: int, total: int, now: int) -> dict[str, flo
         "rows read an event": read / n,
         "rows written an event": written / n,
     }
+
+
+def _flood(profiles: Profiles, rows: int) -> dict[str, float]:
+    """Decide so many rows whose time has come, without events."""
+    # Not all: due again and again are the same ones otherwise.
+    profiles.due[:] = np.iinfo(np.int64).max
+    profiles.due[profiles.extent - rows :] = 0
+    began, decided, number = time.process_time(), 0, 1 << 40
+    while decided < rows:
+        done = step(profiles, [[], []])
+        _send(done, defaultdict(float))
+        number += 1
+        profiles.committed(number, _meta(profiles))
+        decided += done.due
+    return {"CPU µs a row due, in a flood": (time.process_time() - began) / decided * 1e6}
 
 
 def _rounds(users: int, total: int, now: int) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from cramjam import lz4
@@ -33,11 +33,10 @@ class Read(NamedTuple):
 
 def encode(users: Sequence[str], block: bytes, size: int, era: int) -> list[bytes]:
     """The values of users (m,) with their rows, of `size` bytes each, written in that era."""
-    values = []
-    for user, at in zip(users, range(0, len(block), size), strict=True):
-        row = lz4.compress_block(block[at : at + size], store_size=False)
-        values.append(_value(user, bytes(row), era))
-    return values
+    compress, view = lz4.compress_block, memoryview(block)
+    starts = range(0, len(block), size)
+    packed = (compress(view[at : at + size], store_size=False) for at in starts)
+    return [_value(user, row, era) for user, row in zip(users, packed, strict=True)]
 
 
 def encode_raw(user: str, row: bytes) -> bytes:
@@ -45,9 +44,9 @@ def encode_raw(user: str, row: bytes) -> bytes:
     return _value(user, row, RAW)
 
 
-def _value(user: str, row: bytes, era: int) -> bytes:
+def _value(user: str, row: Any, era: int) -> bytes:
     name = user.encode()
-    return _HEAD.pack(era, len(name)) + name + row
+    return b"".join((_HEAD.pack(era, len(name)), name, row))
 
 
 def split(value: bytes) -> tuple[int, str, bytes]:
@@ -64,12 +63,10 @@ def decode(values: Sequence[bytes], eras: Sequence[Layout]) -> Read:
     """
     last, blank, sizes = len(eras) - 1, bytes(eras[-1].size), [era.size for era in eras]
     written, users, packed = zip(*map(split, values), strict=True) if values else ((), (), ())
-    blocks = [
-        bytes(lz4.decompress_block(row, output_len=sizes[era]))
-        for era, row in zip(written, packed, strict=True)
-    ]
+    unpack = lz4.decompress_block
+    blocks = [unpack(row, output_len=sizes[era]) for era, row in zip(written, packed, strict=True)]
     now = (block if era == last else blank for era, block in zip(written, blocks, strict=True))
-    rows = np.frombuffer(bytearray(b"".join(now)), dtype=eras[-1].dtype)
+    rows = np.frombuffer(bytearray().join(now), dtype=eras[-1].dtype)
     for era in set(written) - {last}:
         at = [i for i, other in enumerate(written) if other == era]
         older = np.frombuffer(b"".join(blocks[i] for i in at), dtype=eras[era].dtype)
