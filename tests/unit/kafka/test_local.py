@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from aiokafka.structs import TopicPartition
-from support.clicks import click
+from support.clicks import CATALOGUE, click
 from support.partition import Partition, program, records, settle
 
 from stream_app.engine import step
 from stream_app.engine.changelog import Loader
 from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.shelf import row_keys
+from stream_app.engine.having import TagUsers
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.local import Stores
 from stream_app.kafka.restore import restore
@@ -109,6 +110,16 @@ class Worker(Partition):
         return self.task.rounds.profiles
 
 
+def told(worker: Worker) -> dict[str, float]:
+    """What the metric says, by tag."""
+    return {
+        sample.labels["tag"]: sample.value
+        for family in worker.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == "stream_app_tag_users"
+    }
+
+
 async def restored(stores: Stores | None) -> Loader:
     return await restore({}, CHANGELOG, program(), 1, 5.0, lambda: None, stores)
 
@@ -139,6 +150,29 @@ async def test_a_restart_reads_only_what_its_store_does_not_have(tmp_path):
     assert dict(worker.cold.read_all(at)) == dict(plain.profiles.read_all(at))
     await worker.fold("bob")
     assert worker.metrics.registry.get_sample_value("stream_app_cold_reads_total") > 0
+    await worker.task.stop()
+
+
+async def test_how_many_have_each_tag_is_known_without_reading_cold_rows(tmp_path):
+    await lived(tmp_path, ("ann", "bob", "cid", "ann", "ann"), ("dan", "ann", "cid", "cid"))
+    worker = Worker(stores_in(tmp_path))
+    await worker.started()
+    counts = TagUsers((await restored(None)).profiles).counts
+    assert counts["visitor"] == 4
+    assert counts["regular"] == 2
+    assert told(worker) == counts
+    assert worker.metrics.registry.get_sample_value("stream_app_cold_reads_total") in (None, 0)
+    await worker.fold("eve", "bob", "bob")
+    assert told(worker) == TagUsers((await restored(None)).profiles).counts
+    # Tags that another catalogue declares begin with nobody, others go on.
+    more = CATALOGUE.replace("  visitor:", "  guest:").replace("spend_30d > 100", "spend_30d > 90")
+    worker.task.rounds.adopt(program(more))
+    assert told(worker)["guest"] == 0
+    worker.task.rounds.look_for_due()
+    await worker.fold("ann")
+    now = (await restored(None)).profiles.under(program(more))
+    step(now, [[], []])
+    assert told(worker) == TagUsers(now).counts
     await worker.task.stop()
 
 

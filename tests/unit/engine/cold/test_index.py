@@ -41,3 +41,34 @@ def test_who_is_forgotten_is_found_no_more_and_may_come_again():
     again = Index()
     again.load(index.hashes, index.checks)
     assert again.find(["ann", "bob", "cid"]).tolist() == [0, 3, 2]
+
+
+@given(st.lists(st.tuples(USERS, st.floats(0, 1)), max_size=8))
+def test_numbers_given_again_lead_to_whom_they_are_now(rounds):
+    index, plain, free = Index(), {}, []
+    for users, share in rounds:
+        more = [user for user in users if user not in plain]
+        again, free = free[: len(more)], free[len(more) :]
+        first = index.count
+        numbers = [*again, *range(first, first + len(more) - len(again))]
+        index.add(more, np.array(numbers, np.intp))
+        plain.update(zip(more, numbers, strict=True))
+        gone = list(plain)[: int(share * len(plain))]
+        if gone:
+            index.forget(np.array([plain[user] for user in gone]))
+            free = sorted([*free, *(plain.pop(user) for user in gone)])
+        asked = [*plain, *gone, *users]
+        assert index.find(asked).tolist() == [plain.get(user, -1) for user in asked]
+
+
+def test_visitors_who_come_and_go_do_not_make_it_grow():
+    index = Index()
+    numbers = index.add([f"user-0-{n}" for n in range(1_000)])
+    size = len(index._table)
+    for round_ in range(1, 60):
+        index.forget(numbers)
+        users = [f"user-{round_}-{n}" for n in range(1_000)]
+        assert index.add(users, numbers).tolist() == numbers.tolist()
+        assert index.find(users).tolist() == numbers.tolist()
+    assert len(index._table) <= 2 * size
+    assert index.count == 1_000
