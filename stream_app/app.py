@@ -56,6 +56,7 @@ _STANDBY_FETCH_BYTES = 1024 * 1024
 #: How long the broker may keep a fetch of it: nobody is waiting for what comes.
 _STANDBY_WAIT_MS = 500
 _DAY_MS = 86_400_000
+_CENTURY_S = 100 * 365 * 86_400.0
 
 
 class NoPages(BootStrategy):
@@ -177,7 +178,8 @@ def _faust_app(settings: Settings) -> StreamApp:
         # How long a join waits for members that died: no longer than they are given to come back.
         broker_rebalance_timeout=settings.session_timeout_s,
         broker_request_timeout=max(settings.request_timeout_s, settings.session_timeout_s + 10),
-        broker_max_poll_interval=86_400.0,
+        # Who has no partitions fetches nothing, and would leave the group for good after this.
+        broker_max_poll_interval=_CENTURY_S,
         consumer_max_fetch_size=_MAX_FETCH_BYTES,
         consumer_auto_offset_reset="earliest",
         stream_recovery_delay=0.0,

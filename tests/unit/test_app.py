@@ -55,6 +55,19 @@ async def test_what_was_delivered_after_a_rebalance_stays_when_faust_resumes_onc
     assert queue.empty()
 
 
+async def test_a_spare_that_fetches_nothing_stays_in_the_group(app):
+    kafka = app.consumer._new_consumer_thread()._create_worker_consumer(app.transport)
+    assert kafka._max_poll_interval_ms / 1000 > 50 * 365 * 86_400
+
+
+async def test_standbys_are_placed_by_the_setting_and_kept_by_who_has_it(catalogue):
+    made = create_app(Settings(catalog=str(catalogue), standby_replicas=2))
+    made.finalize()
+    assert made.assignor.replicas == 2
+    assert made.standbys.ready == frozenset()
+    assert create_app(Settings(catalog=str(catalogue))).standbys.ready is None
+
+
 async def test_a_worker_has_a_name_in_the_group_only_when_told(app, catalogue):
     named = create_app(Settings(catalog=str(catalogue), instance_id="worker-0"))
     assert named.conf.consumer_group_instance_id == "worker-0"
