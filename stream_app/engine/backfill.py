@@ -6,7 +6,8 @@ these rows the fields that the state's rows lack are taken over, and nothing els
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from stream_app.features.dictionary import NO_TEXT, OTHER
 
 #: By field that is to be filled: as many panes as the rows know already, 0 where they know nothing.
 Lacking = Mapping[str, int]
+_ALWAYS: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 def lacking(program: Program, old: Layout, wanted: Collection[str] = ()) -> dict[str, int]:
@@ -47,12 +49,27 @@ def features_of(program: Program, fields: Collection[str]) -> list[str]:
     return [feature for feature, names in kept.items() if set(names) & set(fields)]
 
 
-class Refold:
-    """Folds events into rows of their own, without deciding anything."""
+def first_seen(program: Program, blocks: Iterable[Block]) -> dict[str, int]:
+    """When (ms) each user was first seen, where users are forgotten."""
+    if program.retention is None:
+        return {}
+    return {
+        user.decode(): at
+        for block in blocks
+        for user, at in zip(block.users, block.rows["first_seen"].tolist(), strict=True)
+    }
 
-    def __init__(self, program: Program) -> None:
+
+class Refold:
+    """Folds events into rows of their own, without deciding anything.
+
+    `since` is when (ms) users were first seen: what came before was of somebody who was forgotten.
+    """
+
+    def __init__(self, program: Program, since: Mapping[str, int] = _ALWAYS) -> None:
         self.profiles: Final = Profiles(program)
         self.events = 0
+        self._since = since
 
     def add(self, topic: int, records: Sequence[Record], users: Collection[str]) -> None:
         """Fold records of a topic, in log order; what was refused is so again.
@@ -64,6 +81,9 @@ class Refold:
         logs[topic] = list(records)
         batch = profiles.program.decoder.decode(logs).batch
         keep = np.array([user in users for user in batch.user], dtype=np.bool_)
+        if self._since:
+            earliest = [self._since.get(user, 0) for user in batch.user]
+            keep &= batch.at >= np.array(earliest, dtype=np.int64)
         if not keep.all():
             batch = batch.select(keep)
         if not len(batch):

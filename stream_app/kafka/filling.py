@@ -11,7 +11,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from stream_app.domain.batch import TOPICS
-from stream_app.engine.backfill import Lacking, Refold, features_of, fill, lacking
+from stream_app.engine.backfill import Lacking, Refold, features_of, fill, first_seen, lacking
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Meta, encode_layout, encode_meta, encode_strings
 from stream_app.engine.held import Block, Held
@@ -94,7 +94,8 @@ class Filler:
             self._say("filled", f"partition {number}: nothing is lacking")
             return
         wanted = {user.decode() for block, _ in blocks for user in block.users}
-        refold = await self._refold(number, wanted)
+        refold = Refold(self._program, first_seen(self._program, [block for block, _ in blocks]))
+        await self._refold(refold, number, wanted)
         found.events += refold.events
         there.dictionary.take_added()
         for block, fields in blocks:
@@ -106,9 +107,8 @@ class Filler:
             "filled", f"partition {number}: {len(wanted):,} users from {refold.events:,} events"
         )
 
-    async def _refold(self, number: int, wanted: set[str]) -> Refold:
+    async def _refold(self, refold: Refold, number: int, wanted: set[str]) -> None:
         """Fold what is kept of some users of a partition, up to where the state has read it."""
-        refold = Refold(self._program)
         topics = input_topics(self._settings)
         index = {topics[name]: i for i, name in enumerate(TOPICS)}
         for parts, users in self._sources(number, wanted):
@@ -118,7 +118,6 @@ class Filler:
             async for records in self._reader.read(starts, ends):
                 for topic, some in groupby(records, attrgetter("topic")):
                     refold.add(index[topic], list(some), users)
-        return refold
 
     def _sources(
         self, number: int, wanted: set[str]

@@ -15,7 +15,7 @@ from support.streams import streams
 from support.traffic import CATALOGUE
 
 from stream_app.engine import Profiles, Program, step
-from stream_app.engine.backfill import Refold, features_of, fill, lacking
+from stream_app.engine.backfill import Refold, features_of, fill, first_seen, lacking
 from stream_app.engine.changelog import Loader, Meta, encode_layout, encode_meta, encode_strings
 from stream_app.engine.held import Held
 
@@ -157,3 +157,23 @@ def test_what_is_lacking_is_told_by_features() -> None:
     assert not lacking(new, new.layout)
     assert features_of(new, lacking(new, new.layout, ["device"])) == ["device"]
     assert np.all([name in new.layout for name in fields])
+
+
+def test_of_who_was_forgotten_and_came_back_only_the_later_events_count() -> None:
+    kept = CATALOGUE.replace("clock: event", "clock: event, idle_retention: 30d")
+    more = kept.replace("features:\n", "features:\n  ever: {count: any, window: all}\n")
+    before, after = program(kept), program(more)
+    old = Profiles(before)
+    days = (0, 1, 50, 51)
+    looks = [
+        records([click("ann", day, at=START + day * DAY)], at=START + day * DAY) for day in days
+    ]
+    for look in looks:
+        step(old, [look, []])
+    held = Held(0)
+    held.add(changelog_of(old, meta_of(old, NEXT)))
+    refold = Refold(after, first_seen(after, held.blocks()))
+    for look in looks:
+        refold.add(0, look, ["ann"])
+    assert filled(old, refold).read("ann")["ever"] == 2
+    assert first_seen(program(CATALOGUE), held.blocks()) == {}
