@@ -75,6 +75,7 @@ class Standby:
         while not self._over:
             try:
                 await self._follow()
+                self.ready = False
                 continue
             except Exception as error:
                 log.warning(

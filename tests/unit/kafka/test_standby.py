@@ -202,6 +202,18 @@ async def test_under_another_catalogue_it_begins_anew_at_once(log, owner, sleeps
     assert not [seconds for seconds in sleeps.asked if seconds >= 1]
 
 
+async def test_under_another_catalogue_it_has_to_come_near_again(
+    log, owner, sleeps, following, monkeypatch
+):
+    owner.fold("ann")
+    await settle()
+    assert following.standby.ready
+    monkeypatch.setattr(module, "_NEAR", -1)
+    following.program = program(CATALOGUE.replace("spend_30d > 100", "spend_30d > 200"))
+    await settle()
+    assert not following.standby.ready
+
+
 async def test_a_stop_lets_go_of_the_copy_and_of_the_brokers(log, owner, following):
     owner.fold("ann")
     await settle()
