@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -19,8 +19,8 @@ _BY = {"added": 1, "removed": -1}
 class TagUsers:
     """`counts` of one partition's users by tag, as its profiles are.
 
-    Of profiles on a disk they go on from what the last commit says, since to count would be to read
-    them all; None where it does not say it.
+    Of profiles on a disk they go on from what the last commit says. Where it does not say it they
+    are None until `count` has read all of them.
     """
 
     def __init__(self, profiles: Profiles, known: Mapping[str, int] | None = None) -> None:
@@ -34,9 +34,25 @@ class TagUsers:
         """Count all rows, or take over what is known of the tags that are declared now."""
         declared = profiles.program.catalogue.tags.declarations
         if type(profiles) is Profiles:
-            self.counts = _counted(profiles)
+            self.counts = None
+            for _ in self.count(profiles):
+                pass
         elif self.counts is not None:
             self.counts = {name: self.counts.get(name, 0) for name in declared}
+
+    def count(self, profiles: Profiles) -> Iterator[int]:
+        """Count all rows where nobody knows; yields now and then, to let others work meanwhile."""
+        if self.counts is not None:
+            return
+        program = profiles.program
+        tags = tuple(program.catalogue.tags.declarations.values())
+        counts = dict.fromkeys((tag.name for tag in tags), 0)
+        for first in range(0, profiles.extent, _SLICE):
+            slots = np.arange(first, min(first + _SLICE, profiles.extent), dtype=np.intp)
+            for name, n in having(tags, program.layout, profiles.gather(slots)).items():
+                counts[name] += n
+            yield first
+        self.counts = counts
 
     def adopt(self, profiles: Profiles, before: Program) -> None:
         """Go on with profiles that were those of the catalogue `before`."""
@@ -54,14 +70,3 @@ class TagUsers:
             for (tag, action), n in changes.items():
                 if tag in self.counts:
                     self.counts[tag] += n * _BY.get(action, 0)
-
-
-def _counted(profiles: Profiles) -> dict[str, int]:
-    program = profiles.program
-    tags = tuple(program.catalogue.tags.declarations.values())
-    counts = dict.fromkeys((tag.name for tag in tags), 0)
-    for first in range(0, profiles.extent, _SLICE):
-        slots = np.arange(first, min(first + _SLICE, profiles.extent), dtype=np.intp)
-        for name, n in having(tags, program.layout, profiles.gather(slots)).items():
-            counts[name] += n
-    return counts

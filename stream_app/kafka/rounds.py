@@ -170,6 +170,8 @@ class Rounds:
     async def run(self, taken: Taken, floor: int) -> None:
         """Fold and commit `taken`; `floor` (ms) raises partition time beyond the events."""
         clocks = self._clocks
+        if self._having.counts is None:
+            await self._count_having()
         started = clocks.seconds()
         self._settled = False
         folded = self._fold(taken, floor)
@@ -278,6 +280,12 @@ class Rounds:
             records.append(encode_layout(layout))
             self._layouts.add(fingerprint)
         return records
+
+    async def _count_having(self) -> None:
+        """Once after the state was spread anew, or an upgrade: later starts know by the commits."""
+        for _ in self._having.count(self.profiles):
+            await asyncio.sleep(0)
+        self._tell_having(self._having.counts or ())
 
     def _tell_having(self, tags: Iterable[str]) -> None:
         partition, counts = str(self.profiles.number), self._having.counts or {}

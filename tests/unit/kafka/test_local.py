@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import msgspec
 import numpy as np
 import pytest
 from aiokafka.structs import TopicPartition
@@ -13,7 +14,7 @@ from support.clicks import CATALOGUE, click
 from support.partition import Partition, program, records, settle
 
 from stream_app.engine import step
-from stream_app.engine.changelog import Loader
+from stream_app.engine.changelog import META, Loader, Meta, encode_meta
 from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.shelf import row_keys
 from stream_app.engine.having import TagUsers
@@ -25,6 +26,7 @@ from stream_app.kafka.writer import Outgoing
 TOPIC = "app-profiles-changelog"
 CHANGELOG = TopicPartition(TOPIC, 0)
 Pairs = list[tuple[bytes, Any]]
+REGULAR = {"tag": "regular", "partition": "0"}
 
 
 class FakeConsumer:
@@ -173,6 +175,20 @@ async def test_how_many_have_each_tag_is_known_without_reading_cold_rows(tmp_pat
     now = (await restored(None)).profiles.under(program(more))
     step(now, [[], []])
     assert told(worker) == TagUsers(now).counts
+    await worker.task.stop()
+
+
+async def test_where_no_commit_tells_who_has_which_tag_all_are_counted_once(tmp_path):
+    await lived(tmp_path, ("ann", "bob", "cid", "ann", "ann"), ("dan", "cid"))
+    log = FakeConsumer.log
+    at = max(i for i, (key, _) in enumerate(log) if key == META)
+    meta = msgspec.json.decode(log[at][1], type=Meta)
+    log[at] = encode_meta(msgspec.structs.replace(meta, users=None, tags=None))
+    worker = Worker(stores_in(tmp_path))
+    await worker.started()
+    await worker.fold("cid")
+    assert told(worker) == TagUsers((await restored(None)).profiles).counts
+    assert worker.metrics.registry.get_sample_value("stream_app_tag_users", REGULAR) == 2
     await worker.task.stop()
 
 
