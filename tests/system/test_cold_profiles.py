@@ -28,6 +28,8 @@ async def test_what_lies_in_local_stores_is_as_good_as_memory(
             # The first commit of a store begins its first checkpoint.
             await on.follower.advance_each(100)
             await until(lambda: durable(tmp_path / "one") == on.plan.partitions)
+            # Long before what is written fills a buffer.
+            assert on.follower.committed() < 20_000
             first.kill()
             first = await on.started(**one)
             assert first.text().count("where its local store stands") == on.plan.partitions
