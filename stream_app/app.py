@@ -25,25 +25,26 @@ from stream_app.engine.catalogue import Limits
 from stream_app.engine.changelog import Loader
 from stream_app.engine.reload import CatalogueFile
 from stream_app.health import Health
-from stream_app.kafka import connection, store, transport
-from stream_app.kafka.assignor import FollowingAssignor
-from stream_app.kafka.clock import Evenness
-from stream_app.kafka.copies import open_copy
+from stream_app.kafka.client import connection
+from stream_app.kafka.client.log import Log
+from stream_app.kafka.client.writer import TransactionWriter
 from stream_app.kafka.ending import end_process
-from stream_app.kafka.in_use import ModelsInUse, Take
-from stream_app.kafka.local import Stores
-from stream_app.kafka.log import Log
-from stream_app.kafka.models import ModelReader
-from stream_app.kafka.partitions import Partitions
-from stream_app.kafka.reader import Reader
-from stream_app.kafka.restore import restore
-from stream_app.kafka.rounds import Clocks
-from stream_app.kafka.service import WorkerService
-from stream_app.kafka.standby import Standby
-from stream_app.kafka.standbys import Standbys, connect
-from stream_app.kafka.surroundings import Surroundings
-from stream_app.kafka.tracing import tracing
-from stream_app.kafka.writer import TransactionWriter
+from stream_app.kafka.faust_adapters import store, transport
+from stream_app.kafka.faust_adapters.assignor import FollowingAssignor
+from stream_app.kafka.faust_adapters.partitions import Partitions
+from stream_app.kafka.faust_adapters.service import WorkerService
+from stream_app.kafka.model_registry.in_use import ModelsInUse, Take
+from stream_app.kafka.model_registry.models import ModelReader
+from stream_app.kafka.partition.clock import Evenness
+from stream_app.kafka.partition.rounds import Clocks
+from stream_app.kafka.partition.surroundings import Surroundings
+from stream_app.kafka.partition.tracing import tracing
+from stream_app.kafka.recovery.copies import open_copy
+from stream_app.kafka.recovery.local import Stores
+from stream_app.kafka.recovery.reader import Reader
+from stream_app.kafka.recovery.restore import restore
+from stream_app.kafka.recovery.standby import Standby
+from stream_app.kafka.recovery.standbys import Standbys, connect
 from stream_app.metrics import Metrics, process_registry
 from stream_app.resolve import resolve
 from stream_app.settings import Settings

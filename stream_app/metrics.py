@@ -64,7 +64,7 @@ TABLE: Final = (
     ),
     Declared("model_paused", "gauge", "1 while a model cannot be used here.", ("task",)),
     *(
-        # What the newest version says of itself; see kafka/model_metrics.py.
+        # What the newest version says of itself; see kafka/model_training/model_metrics.py.
         Declared(name, "gauge", text, ("task", *labels))
         for name, text, *labels in (
             ("model_newest_version", "Newest version of a model, held ones included."),

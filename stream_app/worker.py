@@ -10,9 +10,9 @@ import signal
 from typing import Final
 
 from stream_app.app import create_app
+from stream_app.kafka.client.rights import failed
 from stream_app.kafka.ending import end_process, stay_ended
 from stream_app.kafka.errors import Fatal
-from stream_app.kafka.rights import failed
 from stream_app.settings import Settings
 
 #: Beyond the longest drain: disconnecting takes less, unless the brokers are away.

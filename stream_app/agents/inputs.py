@@ -11,8 +11,8 @@ from typing import Any
 
 import faust
 
-from stream_app.kafka.partitions import Partitions
-from stream_app.kafka.transport import Fetched, FetchSchema
+from stream_app.kafka.faust_adapters.partitions import Partitions
+from stream_app.kafka.faust_adapters.transport import Fetched, FetchSchema
 from stream_app.settings import Settings
 
 

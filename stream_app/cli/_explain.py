@@ -17,8 +17,8 @@ from stream_app.cli.replay import Moment
 from stream_app.engine import load_catalogue
 from stream_app.engine.explain import explain
 from stream_app.engine.explanation import Explanation
-from stream_app.kafka.models import ModelsError, published
-from stream_app.kafka.one_profile import one_profile
+from stream_app.kafka.console.one_profile import one_profile
+from stream_app.kafka.model_registry.models import ModelsError, published
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
 from stream_app.resolve import resolve
 from stream_app.settings import Settings

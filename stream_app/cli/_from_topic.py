@@ -17,7 +17,7 @@ from stream_app.domain.errors import nearest
 from stream_app.engine.catalogue import Limits, load_catalogue
 
 if TYPE_CHECKING:
-    from stream_app.kafka.filling import Filling, Kept
+    from stream_app.kafka.maintenance.filling import Filling, Kept
     from stream_app.settings import Settings
 
 _DAY_MS: Final = 86_400_000
@@ -28,7 +28,7 @@ _ALL_TIME: Final = 1 << 62
 def fill_from_topic(settings: Settings, wanted: Sequence[str], *, apply: bool) -> None:
     """Look, and with `apply` fill; prints what was found."""
     # Imported here: files are folded without any client of Kafka.
-    from stream_app.kafka.backfill import backfill, look
+    from stream_app.kafka.maintenance.backfill import backfill, look
 
     catalogue = load_catalogue(settings.catalog)
     features = catalogue.features

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream_app.domain.clock import to_rfc3339
-from stream_app.kafka.letters import Letter, Listing
-from stream_app.kafka.repair import Repaired, Unfit
+from stream_app.kafka.dead_letter_queue.letters import Letter, Listing
+from stream_app.kafka.dead_letter_queue.repair import Repaired, Unfit
 
 
 def plain(listing: Listing) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Final
 import click
 
 from stream_app.cli._learning import declared
-from stream_app.kafka.models import ModelsError, published
-from stream_app.kafka.steering import Change, Published, write
-from stream_app.kafka.writer import Outgoing
+from stream_app.kafka.client.writer import Outgoing
+from stream_app.kafka.model_registry.models import ModelsError, published
+from stream_app.kafka.model_registry.steering import Change, Published, write
 from stream_app.learning.training import encode
 from stream_app.resolve import resolve
 from stream_app.settings import Settings

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stream_app.engine import load_catalogue
-from stream_app.kafka.acls import ROLES, Right, commands, rights
+from stream_app.kafka.client.acls import ROLES, Right, commands, rights
 from stream_app.resolve import resolve
 
 

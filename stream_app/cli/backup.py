@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from stream_app.engine import load_catalogue
-from stream_app.kafka.backup import backup
+from stream_app.kafka.maintenance.backup import backup
 from stream_app.resolve import resolve
 
 

@@ -17,9 +17,9 @@ from stream_app.cli._letters import counts, described, lines, plain, printable, 
 from stream_app.domain.errors import Reason
 from stream_app.engine import load_catalogue
 from stream_app.engine.catalogue import Program
-from stream_app.kafka.letters import Position, Wanted
-from stream_app.kafka.repair import Repair, Repaired, Unfit, field_of, repair
-from stream_app.kafka.retry import read_letters, send
+from stream_app.kafka.dead_letter_queue.letters import Position, Wanted
+from stream_app.kafka.dead_letter_queue.repair import Repair, Repaired, Unfit, field_of, repair
+from stream_app.kafka.dead_letter_queue.retry import read_letters, send
 from stream_app.resolve import resolve
 from stream_app.settings import Settings
 

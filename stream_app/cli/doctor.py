@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from stream_app.cli.errors import explain
-from stream_app.kafka.acls import ROLES
+from stream_app.kafka.client.acls import ROLES
 from stream_app.kafka.doctor import Finding, State, examine, healthy
 from stream_app.resolve import resolve
 from stream_app.settings import Settings

@@ -36,7 +36,7 @@ def _own(error: Exception) -> list[str]:
 
 def _kafka(error: Exception, away: bool) -> str:
     # Imported here as well: it imports aiokafka.
-    from stream_app.kafka.rights import missing_right
+    from stream_app.kafka.client.rights import missing_right
 
     right = missing_right(error)
     if right is not None:

@@ -15,8 +15,8 @@ from stream_app.cli._explain import explain_user
 from stream_app.cli._learning import declared
 from stream_app.cli._model_table import Row, current, plain, tables
 from stream_app.cli._steering import pin_version, release, roll_back, unpin
-from stream_app.kafka.models import ModelsError, published
-from stream_app.kafka.pins import pin_key, pinned
+from stream_app.kafka.model_registry.models import ModelsError, published
+from stream_app.kafka.model_registry.pins import pin_key, pinned
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode, key
 from stream_app.resolve import resolve
 

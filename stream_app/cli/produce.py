@@ -15,8 +15,8 @@ import click
 from stream_app.cli._bad_lines import BadLines
 from stream_app.data.checks import Checked, Checker
 from stream_app.data.lines import STANDARD, read_chunks
-from stream_app.kafka.pace import Pace
-from stream_app.kafka.produce import Sent, produce
+from stream_app.kafka.console.pace import Pace
+from stream_app.kafka.console.produce import Sent, produce
 from stream_app.resolve import resolve
 from stream_app.settings import Settings
 

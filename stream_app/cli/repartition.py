@@ -13,8 +13,8 @@ from rich.table import Table
 import stream_app.cli._one_thread  # noqa: F401 - before numpy
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine import load_catalogue
-from stream_app.kafka.moving import Sum
-from stream_app.kafka.repartition import Done, Plan, lagging, look, repartition
+from stream_app.kafka.maintenance.moving import Sum
+from stream_app.kafka.maintenance.repartition import Done, Plan, lagging, look, repartition
 from stream_app.resolve import resolve
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from stream_app.cli.backup import told
-from stream_app.kafka.put_back import put_back
+from stream_app.kafka.maintenance.put_back import put_back
 from stream_app.resolve import resolve
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from stream_app.cli._learning import declared
 from stream_app.cli._segment_table import former, plain, shown
-from stream_app.kafka.models import ModelsError, published
-from stream_app.kafka.samples import newest_samples
+from stream_app.kafka.model_registry.models import ModelsError, published
+from stream_app.kafka.model_training.samples import newest_samples
 from stream_app.learning.declaration import Learning
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
 from stream_app.learning.tasks import SEGMENTS

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from stream_app.cli.format import change_line
 from stream_app.domain.changes import TagChange, decode_change
-from stream_app.kafka.tail import Extent, changes
+from stream_app.kafka.console.tail import Extent, changes
 from stream_app.resolve import resolve
 from stream_app.settings import Settings
 

@@ -47,8 +47,8 @@ def command(rebuild: bool, until_end: bool, restart: bool, **overrides: Any) -> 
     from stream_app.cli._learning import declared
     from stream_app.engine.reload import CatalogueFile
     from stream_app.kafka.ending import RESTARTS, wait_before_start
-    from stream_app.kafka.lessons import Lessons
-    from stream_app.kafka.trainer import run_trainer
+    from stream_app.kafka.model_training.lessons import Lessons
+    from stream_app.kafka.model_training.trainer import run_trainer
     from stream_app.logs import set_up_logging
 
     lessons = Lessons(CatalogueFile(settings.catalog, limits_of(settings)), declared(settings))

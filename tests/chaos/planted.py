@@ -23,12 +23,12 @@ from faust.types import TP
 
 from stream_app import app
 from stream_app.cli import main
-from stream_app.kafka import queue
-from stream_app.kafka.gaps import Gaps
-from stream_app.kafka.queue import RecordQueue, Taken
-from stream_app.kafka.transport import BatchingConsumer
-from stream_app.kafka.turns import Turns
-from stream_app.kafka.writer import Packed, TransactionWriter
+from stream_app.kafka.client.writer import Packed, TransactionWriter
+from stream_app.kafka.faust_adapters.transport import BatchingConsumer
+from stream_app.kafka.input_topics import queue
+from stream_app.kafka.input_topics.queue import RecordQueue, Taken
+from stream_app.kafka.partition.gaps import Gaps
+from stream_app.kafka.partition.turns import Turns
 
 BUG, GATE, BRAKE, REREAD = "CHAOS_BUG", "CHAOS_GATE", "CHAOS_BRAKE", "CHAOS_REREAD"
 _SIGNALS: Final = {"kill": signal.SIGKILL, "freeze": signal.SIGSTOP}

@@ -11,7 +11,7 @@ from support.clicks import START, click
 from support.settled import Event
 
 from stream_app.domain.partitioner import PARTITIONERS
-from stream_app.kafka.committed import committed
+from stream_app.kafka.client.committed import committed
 from stream_app.kafka.topics import TopicPlan
 
 _murmur2 = PARTITIONERS["murmur2"]

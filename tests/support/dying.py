@@ -13,8 +13,8 @@ import sys
 
 from stream_app.domain.partitioner import PARTITIONERS
 from stream_app.engine.catalogue import Limits, load_catalogue
-from stream_app.kafka.backfill import backfill
-from stream_app.kafka.repartition import repartition
+from stream_app.kafka.maintenance.backfill import backfill
+from stream_app.kafka.maintenance.repartition import repartition
 from stream_app.resolve import resolve
 
 _AT_ONCE = 10

@@ -12,7 +12,7 @@ from support.partition import program, records
 
 from stream_app.engine import Profiles, step
 from stream_app.engine.changelog import Meta, encode_meta
-from stream_app.kafka.reader import Pair, Place
+from stream_app.kafka.recovery.reader import Pair, Place
 
 CHANGELOG = TopicPartition("app-profiles-changelog", 0)
 

@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest, Descri
 from support.broker import environment
 from support.certificates import Authority
 
-from stream_app.kafka.acls import ROLES, Right
+from stream_app.kafka.client.acls import ROLES, Right
 from stream_app.kafka.embedded import EmbeddedKafka, Guard, Listener
 from stream_app.kafka.topics import TopicPlan
 from stream_app.settings import Settings

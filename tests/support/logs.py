@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from stream_app.kafka.client.log import Entry
+from stream_app.kafka.client.writer import Outgoing
 from stream_app.kafka.errors import Fatal
-from stream_app.kafka.log import Entry
-from stream_app.kafka.writer import Outgoing
 
 
 class Topic:
@@ -34,7 +34,7 @@ class Topic:
 
 
 class FakeLog:
-    """Stands for `kafka.log.Log`."""
+    """Stands for `kafka.client.log.Log`."""
 
     def __init__(self, topic: Topic, name: str = "topic") -> None:
         self.topic = name

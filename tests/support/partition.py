@@ -17,10 +17,10 @@ from support.clicks import CATALOGUE, START
 from stream_app.engine import Program, load_catalogue
 from stream_app.engine.changelog import Loader
 from stream_app.engine.models import Models
-from stream_app.kafka.rounds import Clocks
-from stream_app.kafka.surroundings import Surroundings
-from stream_app.kafka.task import PartitionTask
-from stream_app.kafka.writer import Outgoing
+from stream_app.kafka.client.writer import Outgoing
+from stream_app.kafka.partition.rounds import Clocks
+from stream_app.kafka.partition.surroundings import Surroundings
+from stream_app.kafka.partition.task import PartitionTask
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 

@@ -17,11 +17,11 @@ from support.clicks import START
 
 from stream_app.engine import Profiles, Program
 from stream_app.engine.changelog import Loader
-from stream_app.kafka.bounds import first_offsets
-from stream_app.kafka.inputs import inputs_of
-from stream_app.kafka.purge import Purge
-from stream_app.kafka.rounds import Clocks, Rounds
-from stream_app.kafka.writer import Outgoing, Target
+from stream_app.kafka.client.writer import Outgoing, Target
+from stream_app.kafka.input_topics.bounds import first_offsets
+from stream_app.kafka.input_topics.inputs import inputs_of
+from stream_app.kafka.input_topics.purge import Purge
+from stream_app.kafka.partition.rounds import Clocks, Rounds
 from stream_app.metrics import Metrics
 from stream_app.settings import Settings
 

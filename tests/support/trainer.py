@@ -128,7 +128,7 @@ class Holding(Counting):
 
 
 def main() -> None:
-    from stream_app.kafka.trainer import run_trainer
+    from stream_app.kafka.model_training.trainer import run_trainer
     from stream_app.logs import set_up_logging
     from stream_app.resolve import resolve
 

@@ -14,10 +14,10 @@ from support.clicks import CATALOGUE, START, click, purchase
 from stream_app.cli import main
 from stream_app.domain.batch import PURCHASES
 from stream_app.domain.partitioner import PARTITIONERS
+from stream_app.kafka.dead_letter_queue.letters import Wanted
+from stream_app.kafka.dead_letter_queue.repair import Repaired
+from stream_app.kafka.dead_letter_queue.retry import read_letters, send
 from stream_app.kafka.errors import Fatal
-from stream_app.kafka.letters import Wanted
-from stream_app.kafka.repair import Repaired
-from stream_app.kafka.retry import read_letters, send
 from stream_app.kafka.topics import TopicPlan
 from stream_app.resolve import resolve
 

@@ -28,9 +28,9 @@ from support.worker import Worker
 from stream_app.domain.clock import DAY
 from stream_app.domain.errors import Reason, Rejected
 from stream_app.engine import load_catalogue
-from stream_app.kafka.dead_letters import dead_letter
+from stream_app.kafka.dead_letter_queue.dead_letters import dead_letter
 from stream_app.kafka.embedded.probe import free_port
-from stream_app.kafka.offline import begin
+from stream_app.kafka.maintenance.offline import begin
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.kafka.topics.grow import grow
 from stream_app.learning import snapshot

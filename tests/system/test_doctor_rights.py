@@ -14,8 +14,8 @@ from support.clicks import CATALOGUE, Rec
 from support.guarded import GuardedKafka, guarded_kafka, without
 
 from stream_app.domain.errors import Reason, Rejected
-from stream_app.kafka.acls import Right, rights
-from stream_app.kafka.dead_letters import dead_letter
+from stream_app.kafka.client.acls import Right, rights
+from stream_app.kafka.dead_letter_queue.dead_letters import dead_letter
 from stream_app.kafka.embedded.probe import free_port
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 

@@ -24,9 +24,9 @@ from stream_app.domain.because import Because
 from stream_app.domain.changes import Source, TagChange, encode
 from stream_app.domain.clock import from_rfc3339
 from stream_app.domain.partitioner import PARTITIONERS
-from stream_app.kafka.pace import Pace
-from stream_app.kafka.produce import ProduceError
-from stream_app.kafka.produce import produce as produce_checked
+from stream_app.kafka.console.pace import Pace
+from stream_app.kafka.console.produce import ProduceError
+from stream_app.kafka.console.produce import produce as produce_checked
 from stream_app.resolve import resolve
 
 SLICE = Path(__file__).parents[1] / "data" / "shop.ndjson.gz"

@@ -32,7 +32,7 @@ from support.upkeep import (
 from stream_app.cli import main
 from stream_app.engine.changelog import META
 from stream_app.kafka.errors import Refusal
-from stream_app.kafka.restore import restore
+from stream_app.kafka.recovery.restore import restore
 from stream_app.kafka.topics import TopicPlan, ensure_topics, topic_specs
 from stream_app.kafka.topics.grow import grow
 

@@ -25,10 +25,10 @@ from support.upkeep import compiled, events, features, restored
 from support.worker import Worker
 
 from stream_app.engine import load_catalogue
-from stream_app.kafka.acls import Right, commands, rights
+from stream_app.kafka.client.acls import Right, commands, rights
+from stream_app.kafka.client.refused import Away, Refused
+from stream_app.kafka.console.one_profile import one_profile
 from stream_app.kafka.embedded.runtime import KAFKA_VERSION, find_runtime
-from stream_app.kafka.one_profile import one_profile
-from stream_app.kafka.refused import Away, Refused
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.learning import training
 from stream_app.settings import Settings

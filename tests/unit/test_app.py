@@ -14,8 +14,8 @@ from support.clicks import CATALOGUE
 
 from stream_app.app import StreamApp, create_app, limits_of
 from stream_app.domain.errors import DeclarationError
-from stream_app.kafka import transport
-from stream_app.kafka.store import RowStore
+from stream_app.kafka.faust_adapters import transport
+from stream_app.kafka.faust_adapters.store import RowStore
 from stream_app.settings import Settings
 
 

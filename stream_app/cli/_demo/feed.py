@@ -15,7 +15,7 @@ from stream_app.data import Message, Selection, Shop, messages
 from stream_app.data.checks import Checked
 from stream_app.data.clock import day_number, day_start_ms
 from stream_app.domain.batch import TOPICS
-from stream_app.kafka.pace import Pace
+from stream_app.kafka.console.pace import Pace
 
 YEAR: Final = (date(2017, 1, 1), date(2018, 1, 1))
 _CHUNK: Final = 500

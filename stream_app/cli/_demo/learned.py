@@ -15,7 +15,7 @@ from stream_app.cli._demo.place import Place
 from stream_app.cli._demo.words import day
 from stream_app.cli._segment_table import segment_table
 from stream_app.cli.models import listed
-from stream_app.kafka.models import ModelsError, published
+from stream_app.kafka.model_registry.models import ModelsError, published
 from stream_app.learning.snapshot import Model
 
 _NOTE: Final = """\

@@ -19,8 +19,8 @@ from stream_app.cli._demo.tally import Tally
 from stream_app.cli._demo.words import change_row, day, meaning_row
 from stream_app.data.checks import Checked
 from stream_app.domain.changes import decode_change
-from stream_app.kafka.produce import produce
-from stream_app.kafka.tail import Extent, changes
+from stream_app.kafka.console.produce import produce
+from stream_app.kafka.console.tail import Extent, changes
 
 #: A pace at which lines can be read.
 LINE_SECONDS: Final = 0.7

@@ -13,7 +13,9 @@ from aiokafka.errors import KafkaError
 
 from stream_app.domain.errors import DeclarationError
 from stream_app.engine.catalogue import Catalogue, load_catalogue
-from stream_app.kafka.acls import Right, rights
+from stream_app.kafka.client.acls import Right, rights
+from stream_app.kafka.client.administration import administration
+from stream_app.kafka.client.rights import missing_right
 from stream_app.kafka.doctor import (
     judge,
     judge_flow,
@@ -26,8 +28,7 @@ from stream_app.kafka.doctor.facts import Group, Replicas
 from stream_app.kafka.doctor.findings import Finding, problem, warning
 from stream_app.kafka.doctor.port import look_at_port
 from stream_app.kafka.errors import Fatal
-from stream_app.kafka.models import ModelsError, published
-from stream_app.kafka.rights import missing_right
+from stream_app.kafka.model_registry.models import ModelsError, published
 from stream_app.kafka.topics import TopicPlan, TopicsError, ensure_topics
 from stream_app.kafka.topics.check import Finding as Topic
 from stream_app.kafka.topics.left import routed_topic
@@ -127,7 +128,7 @@ class _Examination:
         plan = TopicPlan.of(self.settings, learning=self._learning)
         options = self.settings.client_options()
         self._topics = await ensure_topics(options, plan, create=False)
-        async with look.administration(self.settings) as admin:
+        async with administration(self.settings) as admin:
             self._replicas = await look.replicas(admin, self._topics)
         self._tell(judge.topics(self._topics, self._replicas))
 
@@ -138,7 +139,7 @@ class _Examination:
         if self._learning:
             names["trainer"] = f"{app_id}-trainer"
             remedies["trainer"] = "start one with `stream-app trainer`: nothing is learned"
-        async with look.administration(self.settings) as admin:
+        async with administration(self.settings) as admin:
             self._groups = await look.groups(admin, names.values())
         for program, name in names.items():
             self.report(judge.group(self._groups[name], program, remedies[program]))
@@ -149,7 +150,7 @@ class _Examination:
             for right in rights(self.settings, learning=self._learning)
             if right.role == self.role and (right.resource != "topic" or self._there(right.name))
         ]
-        async with look.administration(self.settings) as admin:
+        async with administration(self.settings) as admin:
             may: dict[tuple[str, str], frozenset[str] | None] = {
                 (right.resource, right.name): await self._may(admin, right) for right in wanted
             }
@@ -182,7 +183,7 @@ class _Examination:
         self._tell(judge_state.state(metas, self.settings.partitions))
 
     async def _look_at_partitions(self) -> None:
-        async with look.administration(self.settings) as admin:
+        async with administration(self.settings) as admin:
             found = await look_flow.partitions(admin, self.settings, self._counts())
         now, settings = _now(), self.settings
         stall_ms = int(settings.stall_timeout_s * 1000)

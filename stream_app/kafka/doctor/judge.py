@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from stream_app.kafka.acls import Right
+from stream_app.kafka.client.acls import Right
+from stream_app.kafka.client.rights import ADVICE
 from stream_app.kafka.doctor.facts import Broker, Group, Port, Replicas
 from stream_app.kafka.doctor.findings import Finding, ok, problem, warning
 from stream_app.kafka.doctor.words import numbers
-from stream_app.kafka.rights import ADVICE
 from stream_app.kafka.topics.check import Finding as Topic
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from stream_app.kafka.bounds import check_bounds
 from stream_app.kafka.doctor.facts import Partition, Refusals
 from stream_app.kafka.doctor.findings import Finding, ok, problem, warning
 from stream_app.kafka.doctor.words import ago, numbers
 from stream_app.kafka.errors import Refusal
+from stream_app.kafka.input_topics.bounds import check_bounds
 
 HOUR = 3_600_000
 #: Clocks that are kept by NTP differ by less (ms).

@@ -8,8 +8,8 @@ from stream_app.engine.judges import names
 from stream_app.engine.models import Models
 from stream_app.kafka.doctor.facts import InUse
 from stream_app.kafka.doctor.findings import Finding, ok, problem, warning
-from stream_app.kafka.models import ModelsError
-from stream_app.kafka.steering import Published
+from stream_app.kafka.model_registry.models import ModelsError
+from stream_app.kafka.model_registry.steering import Published
 from stream_app.learning.declaration import Learning
 from stream_app.learning.snapshot import Model, SnapshotError, current_key, decode
 from stream_app.learning.tasks import POPULATION

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -19,7 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 
-from stream_app.kafka.closing import leave_within
+from stream_app.kafka.client.refused import Why, ask_all
 from stream_app.kafka.doctor.facts import (
     Broker,
     Group,
@@ -27,11 +26,8 @@ from stream_app.kafka.doctor.facts import (
     operations,
 )
 from stream_app.kafka.doctor.requests import GroupsRequest, TopicsRequest
-from stream_app.kafka.refused import Why, ask_all
 from stream_app.kafka.topics.check import Finding as Topic
-from stream_app.settings import Settings
 
-_CLOSE_S: Final = 2.0
 #: Twice that, for what brokers call themselves, has to fit into a step.
 _BROKER_S: Final = 4.0
 _TRANSACTIONS: Final = 1
@@ -45,17 +41,6 @@ _TRIES: Final = 12
 _PAUSE_S: Final = 0.5
 
 Answer = TypeVar("Answer")
-
-
-@asynccontextmanager
-async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A connected admin client."""
-    admin = AIOKafkaAdminClient(**settings.client_options())
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await leave_within(admin.close(), _CLOSE_S)
 
 
 async def brokers(options: Mapping[str, Any]) -> list[Broker]:

@@ -13,12 +13,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError
 
 from stream_app.engine.changelog import Meta
-from stream_app.kafka.committed import Committed, committed
+from stream_app.kafka.client.committed import Committed, committed
+from stream_app.kafka.dead_letter_queue.letters import Letter, parse
 from stream_app.kafka.doctor.facts import Input, Partition, Refusals
 from stream_app.kafka.doctor.look import soon
-from stream_app.kafka.letters import Letter, parse
-from stream_app.kafka.positions import partitions_of_inputs, positions, spread
-from stream_app.kafka.standing import metas
+from stream_app.kafka.input_topics.positions import partitions_of_inputs, positions, spread
+from stream_app.kafka.recovery.standing import metas
 from stream_app.settings import Settings
 
 HOUR: Final = 3_600_000

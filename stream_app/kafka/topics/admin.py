@@ -22,8 +22,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from stream_app.kafka.refused import Away, why_refused
-from stream_app.kafka.rights import ADVICE
+from stream_app.kafka.client.refused import Away, why_refused
+from stream_app.kafka.client.rights import ADVICE
 from stream_app.kafka.topics.check import Finding, Found, TopicsError, compare
 from stream_app.kafka.topics.spec import TopicPlan, TopicSpec, topic_specs
 

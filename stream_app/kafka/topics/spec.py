@@ -23,8 +23,8 @@ COMPACTED = {
     "max.compaction.lag.ms": str(7 * DAY_MS),
 }
 
-#: What has not arrived is never too old; what has is deleted by who read it (see kafka/purge.py),
-#: a segment at a time.
+#: What has not arrived is never too old; what has is deleted by who read it (see
+#: kafka/input_topics/purge.py), a segment at a time.
 ROUTED = {"retention.ms": "-1", "segment.bytes": str(50 * 2**20)}
 
 
@@ -36,7 +36,7 @@ class TopicPlan:
     partitions: int = 4
     replication: int = 1
     min_isr: int = 1
-    # More than the largest batch that the writer sends (see kafka/writer.py), even uncompressed.
+    # More than the largest batch that a writer sends (kafka/client/writer.py), even uncompressed.
     max_message_bytes: int = 5 * 2**20
     clicks: str = "clicks"
     purchases: str = "purchases"

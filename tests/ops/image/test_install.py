@@ -47,7 +47,8 @@ def test_commands_run(installed: Path, confined: dict[str, str]) -> None:
 
 def test_it_can_tell_opentelemetry_of_rounds(installed: Path, confined: dict[str, str]) -> None:
     code = (
-        "from stream_app.kafka.tracing import tracing; from stream_app.settings import Settings; "
+        "from stream_app.kafka.partition.tracing import tracing; "
+        "from stream_app.settings import Settings; "
         "print(tracing(Settings(traces='otlp')))"
     )
     done = run(confined, installed / "bin/python", "-c", code)

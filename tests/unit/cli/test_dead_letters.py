@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from stream_app.cli import main
 from stream_app.cli._letters import described, lines, printable, text_or_hex
 from stream_app.cli.dead_letters import Since
-from stream_app.kafka.letters import Letter, Listing, Position, Wanted
-from stream_app.kafka.repair import Unfit
+from stream_app.kafka.dead_letter_queue.letters import Letter, Listing, Position, Wanted
+from stream_app.kafka.dead_letter_queue.repair import Unfit
 
 
 def test_bytes_are_shown_as_text_or_else_in_hexadecimal():

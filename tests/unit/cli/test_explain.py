@@ -18,8 +18,8 @@ from stream_app.cli._explained import shown
 from stream_app.engine import Profiles, step
 from stream_app.engine.explain import explain
 from stream_app.engine.explanation import Explanation
-from stream_app.kafka.models import ModelsError
-from stream_app.kafka.one_profile import ProfileError
+from stream_app.kafka.console.one_profile import ProfileError
+from stream_app.kafka.model_registry.models import ModelsError
 from stream_app.learning.snapshot import Model, current_key, encode, key
 
 

@@ -11,8 +11,8 @@ from support.clicks import CATALOGUE, DAY, START
 
 from stream_app.cli import main
 from stream_app.cli._from_topic import complete, gone
-from stream_app.kafka.backfill import command_line
-from stream_app.kafka.filling import Kept
+from stream_app.kafka.maintenance.backfill import command_line
+from stream_app.kafka.maintenance.filling import Kept
 
 ALL = 1 << 62
 

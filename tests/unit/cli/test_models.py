@@ -13,9 +13,9 @@ from support.trainer import model
 
 from stream_app.cli import main
 from stream_app.cli.models import chosen
-from stream_app.kafka.models import ModelsError
-from stream_app.kafka.pins import pin, pin_key
-from stream_app.kafka.writer import Outgoing
+from stream_app.kafka.client.writer import Outgoing
+from stream_app.kafka.model_registry.models import ModelsError
+from stream_app.kafka.model_registry.pins import pin, pin_key
 from stream_app.learning.snapshot import current_key, encode, key
 
 ONE, TWO, OTHER = (encode(model(1)), encode(model(2)), encode(model(1, task="other")))
@@ -92,7 +92,7 @@ def test_without_learning_in_the_catalogue_that_is_said(tmp_path, command) -> No
 
 
 class TestSteering:
-    """What changes what is used; what may: tests/unit/kafka/test_steering.py."""
+    """What changes what is used; what may: tests/unit/kafka/model_registry/test_steering.py."""
 
     @pytest.fixture
     def written(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[Outgoing]]]:

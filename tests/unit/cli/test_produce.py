@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from stream_app.cli import main, produce
 from stream_app.cli.produce import Speed
-from stream_app.kafka.produce import Sent
+from stream_app.kafka.console.produce import Sent
 
 GOOD = [
     json.dumps({"event_id": str(i), "type": "login", "user_id": "u", "occurred_at": 10**12 + i})

@@ -76,7 +76,7 @@ class Restart(NamedTuple):
 
 
 class Life:
-    """One partition's worker, as `kafka.rounds` runs it; `room` None keeps everything in memory."""
+    """One partition as `kafka.partition.rounds` runs it; `room` None keeps everything in memory."""
 
     def __init__(self, room: int | None, every: int, due_limit: int) -> None:
         self.program: Program = program(TEXTS[0])

@@ -57,7 +57,7 @@ async def test_what_goes_wrong_ends_one_look_only(
         raise error
 
     monkeypatch.setattr(MODULE, "ensure_topics", fail)
-    monkeypatch.setattr(look, "administration", strange)
+    monkeypatch.setattr(MODULE, "administration", strange)
     found = await looked_at(settings)
     told = {finding.subject: finding for finding in found}
     assert (told["topics"].state, told["topics"].text) == ("problem", text)
@@ -72,7 +72,7 @@ async def test_what_hangs_is_given_up_when_the_time_is_over(
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr(MODULE, "ensure_topics", hang)
-    monkeypatch.setattr(look, "administration", strange)
+    monkeypatch.setattr(MODULE, "administration", strange)
     begun = time.monotonic()
     found = await looked_at(settings, budget_s=0.3)
     assert time.monotonic() - begun < 5

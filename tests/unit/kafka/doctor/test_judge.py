@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream_app.kafka.acls import rights
+from stream_app.kafka.client.acls import rights
 from stream_app.kafka.doctor import judge
 from stream_app.kafka.doctor.facts import (
     Broker,

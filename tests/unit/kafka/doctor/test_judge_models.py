@@ -15,7 +15,7 @@ from stream_app.engine.catalogue import load_catalogue
 from stream_app.engine.judges import names
 from stream_app.kafka.doctor.facts import InUse
 from stream_app.kafka.doctor.judge_models import models, read
-from stream_app.kafka.pins import pin, pin_key
+from stream_app.kafka.model_registry.pins import pin, pin_key
 from stream_app.learning import snapshot
 from stream_app.learning.declaration import Learning
 
