@@ -17,11 +17,8 @@ from stream_app.kafka.client.records import fill
 from stream_app.kafka.client.rights import failed
 from stream_app.kafka.errors import Fatal
 
-#: Largest batch in bytes before compression; topics are made to take it (see topics.py).
+#: Largest batch in bytes before compression; topics are made to take it (see topics/spec.py).
 MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
-#: The broker aborts a transaction left open for so long (ms), which bounds how long a dead owner's
-#: records hold up readers of committed data.
-TRANSACTION_TIMEOUT_MS: Final = 60_000
 
 #: After a commit the broker writes its markers, and refuses the next transaction until it has;
 #: aiokafka asks again after so long (s), by default 20 ms: most of a short round.
@@ -51,8 +48,9 @@ Packed = Mapping[str | Target, list[BatchBuilder]]
 class TransactionWriter:
     """Writes to partition `number` of every output topic, and to targets, one transaction a call.
 
-    A broker that does not answer is given up after `request_timeout_s`, a transaction after
-    `timeout_s`. Topics in `single` have one partition, which all writers share.
+    A broker that does not answer is given up after `request_timeout_s`. A transaction is given up
+    after `timeout_s`, here and by the broker, which bounds how long a dead owner's records hold up
+    readers of committed data. Topics in `single` have one partition, which all writers share.
     Opening takes over the transactional id: it ends a dead owner's open transaction and fences an
     owner who still lives. Any failure raises Fatal and leaves the transaction uncommitted.
     """
@@ -71,7 +69,7 @@ class TransactionWriter:
         self._producer = AIOKafkaProducer(
             **connection,
             transactional_id=transactional_id,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            transaction_timeout_ms=int(timeout_s * 1000),
             request_timeout_ms=int(min(request_timeout_s, timeout_s) * 1000),
             compression_type=compression,
             max_batch_size=MAX_BATCH_BYTES,

@@ -87,6 +87,10 @@ def test_the_partition_has_a_transactional_id_of_its_own(writer):
     assert writer._producer.options["transactional_id"] == writer.transactional_id == "app-3"
 
 
+def test_the_broker_gives_a_transaction_up_when_the_writer_does(writer):
+    assert writer._producer.options["transaction_timeout_ms"] == 50
+
+
 async def test_all_topics_are_written_to_the_partition_and_committed_at_the_end(writer):
     await writer.write(writer.pack({"rows": some(3), "tags": some(2)}))
     assert writer._producer.calls == ["begin", "rows", "tags", "commit"]
