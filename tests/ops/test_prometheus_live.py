@@ -36,6 +36,7 @@ SECONDS = 60.0
 NEED_A_FAULT = {
     "StreamAppAway": "is about what is absent",
     "StreamAppTrainerAway": "is about what is absent",
+    "StreamAppLagUnknown": "is about what is absent",
     "StreamAppModelRefused": "counted from the first refusal on",
     "StreamAppModelsDiffer": "counted from the first difference on",
 }
