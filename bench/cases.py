@@ -106,6 +106,7 @@ async def _bytes_per_profile(worker: Worker, empty: int) -> dict[str, Any]:
 _SECTIONS: Final[tuple[tuple[frozenset[str], Callable[[Stage, int], Awaitable[None]]], ...]] = (
     (frozenset(("worker", "stock_faust", "consume")), _zipf),
     (known.PARTS, known.measure),
+    (frozenset(("two_workers",)), known.two),
     (frozenset(("worker_cold",)), known.cold),
     (frozenset(("worker_warm_learning",)), _with_models),
     (frozenset(("cost",)), cost.few),

@@ -1,12 +1,13 @@
 """Parts measured with workers that know every user: restoring, rates, latency, two, beyond memory.
 
-All but the last on one lane, whose changelog takes half a minute to write, one after the other.
+The last two have lanes of their own: what decides the tags of a user is what he did before, so that
+the same events on another's lane would change fewer of them.
 """
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
+from collections.abc import Sequence
 from typing import Any, Final
 
 from bench import events, latency
@@ -15,9 +16,9 @@ from bench.load import fill
 from bench.rates import work_off
 from bench.seed import seed
 from bench.stage import Stage, now_ms
-from bench.worker import Worker, share
+from bench.worker import Worker, reach, share
 
-PARTS: Final = frozenset(("worker_warm", "two_workers", "latency", "restore"))
+PARTS: Final = frozenset(("worker_warm", "latency", "restore"))
 #: Rows that go to the local store take longer to restore, on a busy machine minutes.
 _READY_S: Final = 600.0
 
@@ -34,13 +35,24 @@ async def measure(stage: Stage, number: int) -> None:
                 stage.add("restore", _restored(worker, to_ready, updates))
             if "worker_warm" in stage.parts:
                 with stage.timed("worker_warm"):
-                    stage.add("worker_warm", await _rate(stage, number, worker, lane, "warm"))
+                    stage.add("worker_warm", await _rate(stage, number, [worker], lane, "warm"))
             if "latency" in stage.parts:
                 with stage.timed("latency"):
                     await _latency(stage, number, worker, lane)
-            if "two_workers" in stage.parts:
-                with stage.timed("two_workers"):
-                    stage.add("two_workers", await _two(stage, number, worker, lane))
+
+
+async def two(stage: Stage, number: int) -> None:
+    """The users and events of `worker_warm`, by two workers that share the partitions."""
+    with stage.timed("two_workers"):
+        async with stage.lane(f"two{number}") as lane:
+            await seed(lane, stage.sizes.users, now_ms() - events.HOUR_MS, updates=1)
+            async with (
+                Worker(lane, stage.log("first")) as first,
+                Worker(lane, stage.log("second")) as second,
+            ):
+                workers = first, second
+                await share(workers)
+                stage.add("two_workers", await _rate(stage, number, workers, lane, "two"))
 
 
 async def cold(stage: Stage, number: int) -> None:
@@ -55,16 +67,16 @@ async def cold(stage: Stage, number: int) -> None:
 
 
 async def _rate(
-    stage: Stage, number: int, worker: Worker, lane: Lane, prefix: str
+    stage: Stage, number: int, workers: Sequence[Worker], lane: Lane, prefix: str
 ) -> dict[str, Any]:
     """Warm up, then work off: the same users and events whatever the prefix of their ids."""
     sizes = stage.sizes
     warming = stage.events(sizes.warm_up, 100 + number, prefix=f"{prefix}-up")
-    already = (await worker.sample()).events
-    await worker.reach(already + await fill(lane, warming))
+    already = sum([(await worker.sample()).events for worker in workers])
+    await reach(workers, already + await fill(lane, warming))
     backlog = stage.events(sizes.warm, 200 + number, prefix=prefix)
-    found = await work_off([worker], lane, backlog)
-    return found | {"resident_bytes": worker.resident_bytes()}
+    found = await work_off(workers, lane, backlog)
+    return found | {"resident_bytes": sum(worker.resident_bytes() for worker in workers)}
 
 
 async def _latency(stage: Stage, number: int, worker: Worker, lane: Lane) -> None:
@@ -77,16 +89,6 @@ async def _latency(stage: Stage, number: int, worker: Worker, lane: Lane) -> Non
         stage.add(f"latency {load.rate}", found)
 
 
-async def _two(stage: Stage, number: int, first: Worker, lane: Lane) -> dict[str, Any]:
-    """The events of `worker_warm` under other ids, by that worker and a second one together."""
-    async with Worker(lane, stage.log("second")) as second:
-        workers = [first, second]
-        await share(workers)
-        await asyncio.gather(*(worker.settle() for worker in workers))
-        backlog = stage.events(stage.sizes.warm, 200 + number, prefix="two")
-        return await work_off(workers, lane, backlog)
-
-
 async def _cold(stage: Stage, number: int, lane: Lane) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=stage.folder) as store:
         env = {
@@ -96,7 +98,7 @@ async def _cold(stage: Stage, number: int, lane: Lane) -> dict[str, Any]:
         async with Worker(lane, stage.log("cold"), env) as worker:
             to_ready = await worker.ready(_READY_S)
             begun = (await worker.sample()).cold_reads
-            found = await _rate(stage, number, worker, lane, "cold")
+            found = await _rate(stage, number, [worker], lane, "cold")
             reads = (await worker.sample()).cold_reads - begun
     return found | {
         "resident_users": stage.sizes.resident,
