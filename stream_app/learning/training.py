@@ -128,11 +128,3 @@ def decode(value: bytes) -> Record:
         if len(set(record.columns)) < len(record.columns):
             raise ValueError("columns: a name comes twice")
     return record
-
-
-def check_columns(example: Example, columns: Sequence[str]) -> None:
-    """ValueError unless the example's vector is one of `columns`, which only a DayEnd names."""
-    if len(example.values) != len(columns):
-        raise ValueError(f"values: {len(example.values)} for {len(columns)} columns")
-    if example.columns_id != columns_id(columns):
-        raise ValueError(f"columns_id: {example.columns_id}, not {columns_id(columns)}")

@@ -20,7 +20,6 @@ from stream_app.learning.training import (
     Record,
     Release,
     Sampled,
-    check_columns,
     columns_id,
     decode,
     encode,
@@ -193,17 +192,8 @@ class TestColumns:
         record, day = decode(encoded(EXAMPLE)), decode(encoded(DAY_END))
         assert isinstance(record, Example)
         assert isinstance(day, DayEnd)
-        check_columns(record, day.columns)
-
-    @pytest.mark.parametrize(
-        ("columns", "message"),
-        [(["orders_30d", "spend_30d"], "3 for 2"), (["a", "b", "c"], "columns_id")],
-    )
-    def test_others_are_refused(self, columns: list[str], message: str) -> None:
-        record = decode(encoded(EXAMPLE))
-        assert isinstance(record, Example)
-        with pytest.raises(ValueError, match=message):
-            check_columns(record, columns)
+        assert record.columns_id == columns_id(day.columns)
+        assert len(record.values) == len(day.columns)
 
 
 @pytest.mark.parametrize(
