@@ -58,8 +58,8 @@ def compress(values: Floats) -> Floats:
 
 
 def expand(values: Floats) -> Floats:
-    """Undo `compress`, up to rounding and to what was clipped."""
-    plain: Floats = np.copysign(np.expm1(np.abs(values)), values)
+    """Undo `compress`, up to rounding and to what was clipped; values beyond `CLIP` count as it."""
+    plain: Floats = np.copysign(np.expm1(np.minimum(np.abs(values), CLIP)), values)
     return plain
 
 

@@ -7,8 +7,6 @@ import logging
 import random
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
@@ -76,7 +74,7 @@ def cluster_of(bootstrap_servers: str, seconds: float = 5.0) -> str | None:
     def ask() -> None:
         answered.append(asyncio.run(_cluster(bootstrap_servers, seconds)))
 
-    with _quiet("aiokafka"):
+    with _QUIET:
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         thread.join(seconds + 1)
@@ -98,13 +96,30 @@ async def _cluster(bootstrap_servers: str, seconds: float) -> str | None:
         await admin.close()
 
 
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """A broker that is not there yet is expected here, not an error to log."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+class _Quiet:
+    """A logger that says nothing while anyone is inside, from however many threads.
+
+    A broker that is not there yet is expected here, not an error to log.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._level = logging.NOTSET
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._level = self._logger.level
+                self._logger.setLevel(logging.CRITICAL)
+            self._inside += 1
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._logger.setLevel(self._level)
+
+
+_QUIET: Final = _Quiet("aiokafka")

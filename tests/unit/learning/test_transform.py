@@ -43,6 +43,11 @@ def test_expand_undoes_compress(x):
     assert expand(compress(np.array([x])))[0] == pytest.approx(x, rel=1e-12, abs=1e-300)
 
 
+def test_expand_leads_no_further_than_the_clip() -> None:
+    most = np.expm1(CLIP)
+    assert expand(np.array([1e9, -1e9, CLIP])).tolist() == [most, -most, most]
+
+
 def test_values_signs_and_indicators():
     matrix = Design(["a", "b", "c"]).matrix(np.array([[np.e - 1, -(np.e - 1), np.nan]]))
     assert matrix.tolist() == [[1.0, -1.0, 0.0, 0.0, 0.0, 1.0]]
