@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -17,6 +17,18 @@ Numbers = NDArray[np.intp]
 
 _FIRST: Final = 1_024
 _FREE: Final = -1
+
+
+class Known(NamedTuple):
+    """What users (m,) are known by: blake2b's 64 bits and crc32."""
+
+    hashes: Hashes
+    checks: Checks
+
+    @classmethod
+    def of(cls, users: Sequence[str]) -> Known:
+        """Work it out, which takes longer than all else that is done to find them."""
+        return cls(hashes(users), _checks(users))
 
 
 class Index:
@@ -48,9 +60,13 @@ class Index:
 
     def find(self, users: Sequence[str]) -> Numbers:
         """Return the numbers (m,) of users, -1 for one that is not known."""
-        wanted, checks = hashes(users), _checks(users)
-        found = np.full(len(users), -1, np.intp)
-        searched = np.arange(len(users))
+        return self.look_up(Known.of(users))
+
+    def look_up(self, known: Known) -> Numbers:
+        """Return the numbers (m,) of users by what they are known by, -1 for one that is not."""
+        wanted, checks = known
+        found = np.full(len(wanted), -1, np.intp)
+        searched = np.arange(len(wanted))
         mask = np.uint64(len(self._table) - 1)
         at = (wanted & mask).astype(np.intp)
         while len(searched):
@@ -69,7 +85,7 @@ class Index:
 
         They get the next numbers, or `numbers`: forgotten ones, and behind them the next.
         """
-        return self.load(hashes(users), _checks(users), numbers)
+        return self.load(*Known.of(users), numbers)
 
     def load(self, more: Hashes, checks: Checks, numbers: Numbers | None = None) -> Numbers:
         """Number users by what they are known by."""

@@ -51,11 +51,7 @@ class ColdProfiles(ColdRows):
     def put(self, users: Sequence[str], rows: NDArray[np.void]) -> None:
         """Write whole rows of users, known or not; of a repeated user the last row stays."""
         self.residents.round += 1
-        numbers = self.find(users)
-        unknown = np.flatnonzero(numbers < 0).tolist()
-        if unknown:
-            self.numbered(list(dict.fromkeys(users[i] for i in unknown)))
-            numbers[unknown] = self.index.find([users[i] for i in unknown])
+        numbers = self.enlist(users)
         away = np.flatnonzero(self.residents.places(numbers) < 0).tolist()
         if away:
             names = dict(zip(numbers[away].tolist(), (users[i] for i in away), strict=True))
@@ -66,11 +62,7 @@ class ColdProfiles(ColdRows):
 
     def put_raw(self, rows: Mapping[str, bytes]) -> Numbers:
         """Shelve rows, by user, of layouts that are not described yet; see `described`."""
-        users = list(rows)
-        numbers = self.find(users)
-        unknown = np.flatnonzero(numbers < 0)
-        if len(unknown):
-            numbers[unknown] = self.numbered([users[i] for i in unknown.tolist()])
+        numbers = self.enlist(list(rows))
         self._due[numbers], self._born[numbers] = 0, True
         places = self.residents.places(numbers)
         self.residents.leave(places[places >= 0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stream_app.engine.cold.codec import Read
 from stream_app.engine.cold.growing import grown
-from stream_app.engine.cold.index import Index
+from stream_app.engine.cold.index import Index, Known
 from stream_app.engine.cold.residents import Residents
 from stream_app.engine.cold.room import Room
 from stream_app.engine.cold.shelf import Shelf
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.intp]
 
-_SLICE: Final = 10_000
+#: Rows read at a time where all are: about as long as a small fold, in which nothing else runs.
+_SLICE: Final = 2_000
 #: Rows that leave at a time beyond those that must, as a share of the room: finding the oldest
 #: looks at all.
 _SPARE: Final = 32
@@ -69,25 +70,39 @@ class ColdRows(Profiles):
 
     def find(self, users: Sequence[str]) -> Numbers:
         """Return the numbers (m,) of users, -1 for one that is not known."""
+        return self._numbers(users, self.index.look_up)
+
+    def enlist(self, users: Sequence[str]) -> Numbers:
+        """Return the numbers (m,) of users, new ones for those that are not known."""
+        return self._numbers(users, self._look_up_or_number)
+
+    def _numbers(self, users: Sequence[str], look_up: Callable[[Known], Numbers]) -> Numbers:
         get = self.residents.numbers.get
         numbers = np.array([get(user, -1) for user in users], dtype=np.intp)
         away = np.flatnonzero(numbers < 0).tolist()
         if away:
             distinct = list(dict.fromkeys(users[i] for i in away))
-            found = dict(zip(distinct, self.index.find(distinct).tolist(), strict=True))
+            found = dict(zip(distinct, look_up(Known.of(distinct)).tolist(), strict=True))
             numbers[away] = [found[users[i]] for i in away]
+        return numbers
+
+    def _look_up_or_number(self, known: Known) -> Numbers:
+        numbers = self.index.look_up(known)
+        new = np.flatnonzero(numbers < 0)
+        if len(new):
+            numbers[new] = self._number(Known(known.hashes[new], known.checks[new]))
         return numbers
 
     def add(self, users: Sequence[str]) -> Numbers:
         """Make blank rows for `users`, none of which is known, and return their numbers."""
-        numbers = self.numbered(users)
+        numbers = self._number(Known.of(users))
         places = self.enter(numbers, users)
         self.rows.scatter(places, self.program.layout.blank(len(users)))
         return numbers
 
-    def numbered(self, users: Sequence[str]) -> Numbers:
-        """Number `users`, none of whom is known and none twice."""
-        numbers = self.index.add(users, self._take(len(users)))
+    def _number(self, known: Known) -> Numbers:
+        """Number users of whom none was known, and none is there twice."""
+        numbers = self.index.load(*known, self._take(len(known.hashes)))
         self.grow(NEVER, born=False)
         return numbers
 
