@@ -39,6 +39,7 @@ from stream_app.kafka.partition.clock import Evenness
 from stream_app.kafka.partition.rounds import Clocks
 from stream_app.kafka.partition.surroundings import Surroundings
 from stream_app.kafka.partition.tracing import tracing
+from stream_app.kafka.partition.turns import Turns
 from stream_app.kafka.recovery.copies import open_copy
 from stream_app.kafka.recovery.local import Stores
 from stream_app.kafka.recovery.reader import Reader
@@ -113,7 +114,7 @@ def create_app(settings: Settings) -> StreamApp:
     clocks = Clocks(wall_ms=lambda: time.time_ns() // 1_000_000, seconds=time.monotonic)
     metrics, health = Metrics(process_registry()), Health(int(settings.stall_timeout_s * 1000))
     catalogue = CatalogueFile(settings.catalog, limits_of(settings))
-    app, stores = _faust_app(settings), _stores(settings)
+    app, stores, turns = _faust_app(settings), _stores(settings), Turns()
     around = Surroundings(
         settings=settings,
         metrics=metrics,
@@ -122,9 +123,10 @@ def create_app(settings: Settings) -> StreamApp:
         program=lambda: catalogue.program,
         new_writer=partial(_new_writer, settings),
         restore=partial(
-            _restore, app, settings, stores, lambda: health.progress(clocks.steady_ms())
+            _restore, app, settings, stores, turns, lambda: health.progress(clocks.steady_ms())
         ),
         fail=end_process,
+        turns=turns,
         models=lambda: in_use.current,
         trace=tracing(settings),
         evenness=Evenness(partial(metrics.count, "clock_jumps")),
@@ -247,6 +249,7 @@ async def _restore(
     app: StreamApp,
     settings: Settings,
     stores: Stores | None,
+    turns: Turns,
     progress: Callable[[], None],
     number: int,
     program: Program,
@@ -258,6 +261,7 @@ async def _restore(
         settings.partitions,
         settings.restore_timeout_s,
         progress,
+        turns,
         stores,
         app.standbys.take(number, program),
     )

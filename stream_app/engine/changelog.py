@@ -5,7 +5,7 @@ Keys that begin with a zero byte are the engine's own; user ids cannot contain o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -27,6 +27,8 @@ STRING: Final = b"\0string:"
 #: Written once by each local store that is begun, right after a `\0meta`: see `cold.checkpoint`.
 STORE: Final = b"\0store"
 _FINGERPRINT_BYTES: Final = 8
+#: Rows of older layouts carried over at a time.
+_SLICE: Final = 1_000
 
 
 class ChangelogError(Exception):
@@ -105,21 +107,16 @@ class Loader:
 
     def add(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Take records (key, value); of several with one key the last counts."""
-        rows = [record for record in records if record[0][:1] != b"\0"]
-        if len(rows) < len(records):
-            for key, value in records:
-                if key[:1] == b"\0":
-                    self._add_internal(key, value)
-        if not rows:
-            return
-        keys, values = zip(*rows, strict=True)
-        if None in values:
-            last = dict(rows)
-            left = {key: value for key, value in last.items() if value is not None}
-            self._forget([key.decode() for key in last.keys() - left.keys()])
-            keys, values = tuple(left), tuple(left.values())
-        if keys:
-            self._add_rows([key.decode() for key in keys], values)
+        # In order of first appearance; what a later record overwrites is not looked at.
+        rows = {key: value for key, value in records if key[:1] != b"\0"}
+        for key, value in records:
+            if key[:1] == b"\0":
+                self._add_internal(key, value)
+        left = {key: value for key, value in rows.items() if value is not None}
+        if len(left) < len(rows):
+            self._forget([key.decode() for key in rows.keys() - left.keys()])
+        if left:
+            self._add_rows([key.decode() for key in left], list(left.values()))
 
     def _forget(self, users: list[str]) -> None:
         for user in users:
@@ -178,12 +175,23 @@ class Loader:
         profiles.put(keys, np.frombuffer(block, dtype=profiles.program.layout.dtype))
 
     def finish(self) -> Profiles:
-        """Return the profiles after the last record.
+        """Return the profiles after the last record; raises what `finishing` does."""
+        for _ in self.finishing():
+            pass
+        return self.profiles
+
+    def finishing(self) -> Iterator[int]:
+        """Bring the profiles to what they are after the last record.
+
+        Yields the rows just carried over from older layouts, to let others work meanwhile.
 
         Raises ChangelogError where rows exist without meta, or rows name an unknown layout, and
         Unready where a worker must not go on (see `versions`).
         """
-        self._place_foreign()
+        yield from self._place_foreign()
+        self._trust()
+
+    def _trust(self) -> None:
         profiles = self.profiles
         if self.meta is None:
             if len(profiles):
@@ -191,7 +199,7 @@ class Loader:
                     f"the changelog of partition {profiles.number} holds {len(profiles)} profiles "
                     "but no offsets (\\0meta): it was cut or mixed with another application's"
                 )
-            return profiles
+            return
         check_standing(self.meta.busy, self.meta.partitions, profiles.number, profiles.partitions)
         profiles.time = self.meta.time
         profiles.feed = Feed(self.meta.seen, self.meta.pause)
@@ -202,14 +210,18 @@ class Loader:
             )
         if self.meta.revision != profiles.program.catalogue.revision:
             profiles.decide_anew()
-        return profiles
 
-    def _place_foreign(self) -> None:
-        self._convert(self._foreign)
-        self._foreign = {}
+    def _place_foreign(self) -> Iterator[int]:
+        foreign, self._foreign = self._foreign, {}
+        users = list(foreign)
+        for first in range(0, len(users), _SLICE):
+            some = users[first : first + _SLICE]
+            self._convert({user: foreign.pop(user) for user in some})
+            yield len(some)
         if self._shelved and isinstance(self.profiles, ColdProfiles):
-            for users, rows in self.profiles.described(np.concatenate(self._shelved)):
-                self._convert(dict(zip(users, rows, strict=True)))
+            for found, rows in self.profiles.described(np.concatenate(self._shelved)):
+                self._convert(dict(zip(found, rows, strict=True)))
+                yield len(found)
             self._shelved = []
 
     def _convert(self, foreign: Mapping[str, bytes]) -> None:
@@ -217,7 +229,7 @@ class Loader:
             description = self._descriptions.get(fingerprint)
             if description is None:
                 raise ChangelogError(
-                    f"{len(users)} profiles of partition {self.profiles.number} have the layout "
+                    f"profiles of partition {self.profiles.number} have the layout "
                     f"{fingerprint.decode()}, whose description is missing"
                 )
             old = Layout.from_description(msgspec.json.decode(description))

@@ -20,6 +20,7 @@ from stream_app.engine.cold.shelf import row_keys
 from stream_app.engine.having import TagUsers
 from stream_app.kafka.client.writer import Outgoing
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.partition.turns import Turns
 from stream_app.kafka.recovery.local import Stores
 from stream_app.kafka.recovery.restore import restore
 
@@ -123,7 +124,7 @@ def told(worker: Worker) -> dict[str, float]:
 
 
 async def restored(stores: Stores | None) -> Loader:
-    return await restore({}, CHANGELOG, program(), 1, 5.0, lambda: None, stores)
+    return await restore({}, CHANGELOG, program(), 1, 5.0, lambda: None, Turns(), stores)
 
 
 def stores_in(folder: Any, rows: int = 2) -> Stores:

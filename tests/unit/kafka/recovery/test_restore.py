@@ -11,17 +11,20 @@ from collections import deque
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import TopicPartition
-from support.clicks import click
+from support.clicks import CATALOGUE, click
 from support.fake_changelog import FakeChangelog, Owner, values
 from support.partition import program, records
 
 from stream_app.engine import Profiles, step
-from stream_app.engine.changelog import META, Meta, encode_meta
+from stream_app.engine.changelog import META, Meta, encode_layout, encode_meta
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.partition.turns import Turns
 from stream_app.kafka.recovery.copies import Copy, open_copy
+from stream_app.kafka.recovery.local import Stores
 from stream_app.kafka.recovery.restore import restore
 
 CHANGELOG = TopicPartition("app-profiles-changelog", 0)
@@ -108,7 +111,7 @@ async def test_a_state_that_is_half_changed_is_refused_without_advice_to_delete_
 async def restored(timeout_s: float = 5.0) -> tuple[Any, int]:
     """The loader, and how often progress was told."""
     told = []
-    loader = await restore({}, CHANGELOG, program(), 1, timeout_s, lambda: told.append(1))
+    loader = await restore({}, CHANGELOG, program(), 1, timeout_s, lambda: told.append(1), Turns())
     return loader, len(told)
 
 
@@ -175,7 +178,7 @@ async def test_brokers_that_go_away_are_no_refusal(consumer):
 
 async def from_copy(log: FakeChangelog, copy: Copy) -> Any:
     """What a restore makes of a standby's copy, and the reader that it used."""
-    loader = await restore({}, CHANGELOG, program(), 1, 5.0, lambda: None, None, copy)
+    loader = await restore({}, CHANGELOG, program(), 1, 5.0, lambda: None, Turns(), None, copy)
     return loader, log.readers[-1]
 
 
@@ -232,3 +235,33 @@ async def test_deletions_that_compaction_took_are_found_by_the_number_of_users(l
     loader, reader = await from_copy(log, copy)
     assert reader.begun[-1] == 0
     assert loader.profiles.users == ["ann"]
+
+
+#: Beyond what is put in at a time.
+MANY = 4_500
+MORE = CATALOGUE.replace("features:\n", "features:\n  active: {active_days: any, window: 7d}\n")
+
+
+@pytest.mark.parametrize("text", [CATALOGUE, MORE], ids=["rows as they are", "an older layout"])
+@pytest.mark.parametrize("beyond", [False, True], ids=["in memory", "beyond memory"])
+async def test_whatever_else_runs_goes_on_after_a_few_rows_each(log, tmp_path, text, beyond):
+    owner = Owner(log)
+    log.commit([encode_layout(owner.profiles.program.layout)])
+    owner.fold(*(f"u{n}" for n in range(MANY)))
+    under = program(text)
+    stores = Stores(tmp_path, CHANGELOG.topic, 100) if beyond else None
+    copy, seen = await open_copy(stores, under, 0, 1), []
+
+    async def look_on() -> None:
+        while True:
+            profiles = copy.loader.profiles
+            seen.append(profiles.changed if beyond else len(profiles))
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look_on())
+    # All of it has been fetched: no reading waits for anything.
+    loader = await restore({}, CHANGELOG, under, 1, 5.0, lambda: None, Turns(), None, copy)
+    looking.cancel()
+    assert len(loader.profiles) == MANY
+    assert max(np.diff([0, *seen, MANY])) <= 2_000
+    copy.close()
