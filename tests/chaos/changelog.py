@@ -12,8 +12,9 @@ from chaos.records import Record
 
 META = b"\0meta"
 LAYOUT = b"\0layout:"
-#: Fields of a row, as its description names them: all events ever, cents ever, changes of tags.
-EVENTS, CENTS, VERSION = "count:all:any", "sum:all:purchase.value", "version"
+#: Fields of a row, as its description names them: all events ever, cents ever, changes of tags,
+#: when it began.
+EVENTS, CENTS, VERSION, BORN = "count:all:any", "sum:all:purchase.value", "version", "born"
 
 #: A partition of `clicks`, of `purchases`, or of `routed`, by these names; and offsets in them.
 Input = tuple[str, int]
@@ -26,6 +27,7 @@ class Row(NamedTuple):
     user: str
     counted: tuple[int, int] | None
     version: int
+    born: int
     at: Record
 
 
@@ -104,10 +106,10 @@ def _dtype(description: bytes) -> np.dtype[Any]:
 def _row(record: Record, layouts: dict[bytes, np.dtype[Any]]) -> Row:
     user = (record.key or b"").decode()
     if record.value is None:
-        return Row(user, None, 0, record)
+        return Row(user, None, 0, 0, record)
     dtype = layouts.get(record.value[:8])
     if dtype is None:
         raise ValueError(f"{record}: a row of a layout that nothing describes")
     row = np.frombuffer(record.value[: dtype.itemsize], dtype)[0]
     counted = int(row[EVENTS].item()), int(row[CENTS].item())
-    return Row(user, counted, int(row[VERSION]), record)
+    return Row(user, counted, int(row[VERSION]), int(row[BORN]), record)

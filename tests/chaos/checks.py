@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from chaos.changelog import cuts
-from chaos.counted import Seen, Tags, check_features
+from chaos.counted import Chain, Seen, Span, Tags, check_features
 from chaos.inputs import LARGEST, Inputs, expected, place_of
+from chaos.lives import KEPT, Retention
 from chaos.records import Parts, Record, Topic
 
 DAY_MS = 86_400_000
+NO_LIFE = Span(0, 0)
 
 
 def check_routed(inputs: Inputs, seen: Seen) -> Iterator[str]:
@@ -41,43 +42,75 @@ def check_dead_letters(inputs: Inputs, letters: Parts, seen: Seen) -> Iterator[s
 
 
 def check_tags(inputs: Inputs, tags: Parts, seen: Seen) -> Iterator[str]:
-    """Versions rise by one from 1; each change begins with what the one before left."""
-    chains: defaultdict[str, list[Tags]] = defaultdict(lambda: [{}])
-    born: dict[str, str] = {}
+    """Versions rise by one from 1; each change begins with what the one before left.
+
+    Who comes back after he was forgotten begins anew, and had lost each of his tags.
+    """
     for user, log in _by_user(tags).items():
+        chains = seen.chains.setdefault(user, [])
         for record in log:
             seen.counts["changes"] += 1
-            change, chain = json.loads(record.value or b""), chains[user]
-            yield from _check_change(record, change, chain)
-            began = change["change_id"].rsplit(":", 2)[1]
-            if born.setdefault(user, began) != began:
-                yield f"{record}: {user} began twice"
+            change = json.loads(record.value or b"")
+            began = _born(change)
+            if not chains or chains[-1].born != began:
+                yield from _check_begin(record, change, chains)
+                chains.append(Chain(began))
+            yield from _check_change(record, change, chains[-1].tags)
             yield from _check_cause(record, change, inputs, seen)
-            left, value = chain[-1], change["value"]
+            left, value = chains[-1].tags[-1], change["value"]
             rest = {name: value for name, value in left.items() if name != change["tag"]}
-            chain.append(rest if value is None else rest | {change["tag"]: value})
-    for user in seen.rows.keys() | chains.keys():
-        version = seen.rows[user][1].version if user in seen.rows else 0
-        if version != len(chains[user]) - 1:
+            chains[-1].tags.append(rest if value is None else rest | {change["tag"]: value})
+    for user in seen.lives.keys() | seen.chains.keys():
+        yield from _check_lives(user, seen)
+
+
+def _check_begin(record: Record, change: Tags, chains: list[Chain]) -> Iterator[str]:
+    user = change["user_id"]
+    if chains and chains[-1].tags[-1]:
+        yield f"{record}: {user} began twice, and had {chains[-1].tags[-1]}"
+    if chains and _born(change) <= chains[-1].born:
+        yield f"{record}: {user} began at {chains[-1].born}, and again at {_born(change)}"
+
+
+def _check_lives(user: str, seen: Seen) -> Iterator[str]:
+    """Each life of the changelog has its chain, as long as its rows say; nobody else has one."""
+    chains = {chain.born: chain for chain in seen.chains.get(user, ())}
+    for life in seen.lives.get(user, ()):
+        chain = chains.pop(life.born, Chain(life.born))
+        if life == seen.living(user):
+            if chain.version != life.version:
+                yield (
+                    f"{user} has version {life.version} in the changelog and {chain.version} "
+                    f"changes, of those since {life.born}"
+                )
+        elif chain.tags[-1] or chain.version < life.version:
             yield (
-                f"{user} has version {version} in the changelog and {len(chains[user]) - 1} changes"
+                f"{user}, who began at {life.born}, was forgotten after version {life.version}; "
+                f"{chain.version} changes left him {chain.tags[-1]}"
             )
-    seen.states = dict(chains)
+    for chain in chains.values():
+        yield f"{user} has {chain.version} changes since {chain.born}, and no row of then"
+
+
+def _born(told: Mapping[str, Any]) -> int:
+    """When the life began that a change or a state is of."""
+    return int(told["born"] if "born" in told else told["change_id"].rsplit(":", 2)[1])
 
 
 def _by_user(parts: Parts) -> dict[str, list[Record]]:
-    """What is said of each user, in the order of versions where he has moved."""
-    runs: defaultdict[str, list[tuple[int, bool, list[Record]]]] = defaultdict(list)
+    """What is said of each user, in the order of lives and versions where he has moved."""
+    runs: defaultdict[str, list[tuple[tuple[int, int, bool], list[Record]]]] = defaultdict(list)
     for records in parts:
         by_user: defaultdict[str, list[Record]] = defaultdict(list)
         for record in records:
             by_user[(record.key or b"").decode()].append(record)
         for user, log in by_user.items():
-            first = json.loads(log[0].value or b'{"version": 0}')["version"]
+            told = next((json.loads(record.value) for record in log if record.value), None)
+            first = (_born(told), told["version"]) if told else (0, 0)
             # Who has left tells so last.
-            runs[user].append((first, log[-1].value is not None, log))
+            runs[user].append(((*first, log[-1].value is not None), log))
     return {
-        user: [record for *_, log in sorted(some, key=lambda run: run[:2]) for record in log]
+        user: [record for _, log in sorted(some, key=lambda run: run[0]) for record in log]
         for user, some in runs.items()
     }
 
@@ -122,34 +155,46 @@ def _check_cause(
 def check_states(states: Parts, seen: Seen) -> Iterator[str]:
     """Each state of tags is what the changes up to its version come to; the last is the newest.
 
-    A state may be deleted where a user has left: the same is said once more where he is then.
+    A state is deleted with its user. It may also be where he has left for another partition: the
+    same is said once more there.
     """
-    last: dict[str, int] = {}
+    last: dict[str, Span] = {}
+    left = set()
     for user, log in _by_user(states).items():
-        left = False
         for record in log:
             if record.value is None:
-                left = True
+                left.add(user)
                 continue
             seen.counts["states"] += 1
-            yield from _check_state(record, user, last.get(user, 0) - left, seen)
-            last[user], left = json.loads(record.value)["version"], False
-        if left:
-            yield f"{user} has no state any more"
-    for user, chain in seen.states.items():
-        if last.get(user, 0) != len(chain) - 1:
-            yield f"{user} has {len(chain) - 1} changes, and version {last.get(user)} in its state"
+            state = json.loads(record.value)
+            yield from _check_state(record, state, last.get(user, NO_LIFE), user in left, seen)
+            last[user] = Span(_born(state), state["version"])
+            left.discard(user)
+    for user in last.keys() | seen.rows.keys():
+        wanted, found = seen.living(user) or NO_LIFE, last.get(user, NO_LIFE)
+        # Who has never had a tag has no state.
+        if wanted.version and (user in left or found != wanted):
+            yield f"{user} is at {wanted}; his state is at {found}{', deleted' * (user in left)}"
+        elif not wanted.version and found.version and user not in left:
+            yield f"{user} has a state at {found}, and was forgotten"
 
 
-def _check_state(record: Record, user: str, known: int, seen: Seen) -> Iterator[str]:
-    """One state of `user`, whose last one had version `known`."""
-    state = json.loads(record.value or b"")
-    chain, version = seen.states.get(user, [{}]), state["version"]
-    if version <= known:
-        yield f"{record}: {user} has version {version} after {known}"
+def _check_state(record: Record, state: Tags, known: Span, left: bool, seen: Seen) -> Iterator[str]:
+    """One state of a user, whose last one was `known`, and deleted where he has `left`."""
+    user, at = (record.key or b"").decode(), Span(_born(state), state["version"])
+    if at.born == known.born and at.version <= known.version - left:
+        yield f"{record}: {user} has version {at.version} after {known.version}"
+    if at.born != known.born and known.version and not left:
+        yield f"{record}: {user} begins at {at.born}, and nobody deleted his state from before"
+    chains = [chain for chain in seen.chains.get(user, ()) if chain.born == at.born]
     tags = {name: status["value"] for name, status in state["tags"].items()}
-    if state["user_id"] != user or version >= len(chain) or tags != chain[version]:
-        yield f"{record}: at version {version}, {user} is not what the changes say"
+    if (
+        state["user_id"] != user
+        or not chains
+        or at.version > chains[0].version
+        or tags != chains[0].tags[at.version]
+    ):
+        yield f"{record}: at version {at.version}, {user} is not what the changes say"
 
 
 def check_samples(inputs: Inputs, training: Parts, seen: Seen) -> Iterator[str]:
@@ -167,7 +212,7 @@ def check_samples(inputs: Inputs, training: Parts, seen: Seen) -> Iterator[str]:
         if sample["kind"] == "day":
             days[sample["partition"]].append(sample["at"])
     for number, following in enumerate(seen.following):
-        latest = max((inputs.latest.get(where, 0) for where in following), default=0)
+        latest = max(map(inputs.latest, following), default=0)
         yield from _check_days(number, days[number], latest, seen)
     yield from _check_outcomes(samples, days, seen)
 
@@ -228,15 +273,15 @@ def _version(record: Record) -> tuple[str, int | None]:
     return task, int(version) if version.isdigit() else None
 
 
-def check_all(topics: Mapping[str, Topic]) -> tuple[list[tuple[str, list[str]]], Seen]:
+def check_all(
+    topics: Mapping[str, Topic], retention: Retention = KEPT
+) -> tuple[list[tuple[str, list[str]]], Seen]:
     """What each check has found, in order, and what they looked at. `topics` are by their role."""
-    seen = Seen()
-    changelog = topics["changelog"].parts
-    inputs = expected(topics, cuts(changelog))
+    seen, inputs = Seen(), expected(topics)
     found = [
         (
             "every accepted event is counted once",
-            list(check_features(inputs, changelog, seen)),
+            list(check_features(inputs, topics["changelog"].parts, seen, retention)),
         ),
         (
             "every refused one is in dead letters once",

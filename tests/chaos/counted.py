@@ -1,22 +1,43 @@
-"""Whether every accepted event is counted once: in each transaction of the changelog, and in all.
+"""Whether every accepted event is counted once: in each row of each transaction of the changelog.
 
-What was looked at is in `Seen`, for the verdict and for the checks that follow.
+Whoever was idle for too long has to be forgotten, and nobody else may be; what comes of him later
+counts anew. What was looked at is in `Seen`, for the verdict and for the checks that follow.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from chaos.changelog import Positions, Row, Transaction, cuts, transactions
-from chaos.inputs import Inputs
+from chaos.changelog import Input, Positions, Row, Transaction, cuts, transactions
+from chaos.inputs import Event, Inputs
+from chaos.lives import Life, Outcome, Retention, by_log, new_to, outcomes
 from chaos.records import Parts
 
 Tags = dict[str, Any]
-#: Events and cents of nobody.
-NOTHING = 0, 0
+#: Events of a user that a transaction folds, by input and topic.
+Came = dict[tuple[Input, int], list[Event]]
+
+
+class Span(NamedTuple):
+    """A life as rows tell it: when it began, and how many changes of tags it had at least."""
+
+    born: int
+    version: int
+
+
+@dataclass
+class Chain:
+    """The changes of one life of a user: his tags after each of them."""
+
+    born: int
+    tags: list[Tags] = field(default_factory=lambda: [{}])
+
+    @property
+    def version(self) -> int:
+        return len(self.tags) - 1
 
 
 @dataclass
@@ -24,122 +45,188 @@ class Seen:
     """What the checks have looked at, for the verdict; and what later checks need of earlier."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    #: Each user's last row, and where it is.
+    #: Of each user who is there, his last row, and where it is; of all, their lives in order.
     rows: dict[str, tuple[int, Row]] = field(default_factory=dict)
+    lives: defaultdict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
     #: How far each partition says that it has folded; partition time at the end, and at the end of
     #: each epoch but the last.
     following: list[Positions] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     breaks: list[list[int]] = field(default_factory=list)
-    states: dict[str, list[Tags]] = field(default_factory=dict)
+    #: Of each user, the chains of changes of his lives.
+    chains: dict[str, list[Chain]] = field(default_factory=dict)
+
+    def living(self, user: str) -> Span | None:
+        """The life of a user who is there."""
+        lives = self.lives.get(user)
+        return lives[-1] if lives and user in self.rows else None
 
 
-def check_features(inputs: Inputs, changelog: Parts, seen: Seen) -> Iterator[str]:
-    """Every accepted event counts once: in every row of every transaction, and in their sum."""
+def check_features(
+    inputs: Inputs, changelog: Parts, seen: Seen, retention: Retention
+) -> Iterator[str]:
+    """Every accepted event counts once, in one life of its user."""
     begun = cuts(changelog)
-    for number, records in enumerate(changelog):
-        reading = _Reading(number, inputs, begun, seen)
-        for done in transactions(records):
-            yield from reading.check(done)
+    readings = [_Reading(n, inputs, begun, seen, retention) for n in range(len(changelog))]
+    logs = [list(transactions(records)) for records in changelog]
+    for epoch in sorted(begun):
+        # Who moves has been somewhere until then.
+        for moving in (False, True):
+            there = {user: life for one in readings for user, life in one.lives.items()}
+            for reading, log in zip(readings, logs, strict=True):
+                for done in (one for one in log if (one.epoch, one.moving) == (epoch, moving)):
+                    yield from reading.move(done, there) if moving else reading.check(done)
+        for user in there.keys() - {user for one in readings for user in one.lives}:
+            yield f"{user} was on a partition before there were more, and is on none"
+    for reading in readings:
         yield from reading.close()
     yield from _check_ends(inputs, seen, len(changelog))
-    for user, counts in inputs.users.items():
-        counted = seen.rows[user][1].counted if user in seen.rows else None
-        if counted != counts.total:
-            yield f"{user} ends with (events, cents) {counted} instead of {counts.total}"
-    seen.counts["repeated"] += inputs.repeated
 
 
 class _Reading:
     """One partition's transactions, one after the other."""
 
     def __init__(
-        self, number: int, inputs: Inputs, begun: Mapping[int, Positions], seen: Seen
+        self,
+        number: int,
+        inputs: Inputs,
+        begun: Mapping[int, Positions],
+        seen: Seen,
+        retention: Retention,
     ) -> None:
-        self._number, self._inputs, self._begun, self._seen = number, inputs, begun, seen
+        self.lives: dict[str, Life] = {}
+        self._number, self._inputs, self._begun = number, inputs, begun
+        self._seen, self._retention = seen, retention
         self._rows: dict[str, Row] = {}
         self._following: Positions = {}
-        self._time = self._total = 0
-        #: The epoch, and events of all users when it began.
-        self._epoch = self._had = 0
+        #: How far each input is folded that has been met since the epoch began.
+        self._folded: Positions = {}
+        self._time = self._epoch = 0
         self._breaks: list[int] = []
 
     def check(self, done: Transaction) -> Iterator[str]:
         """Compare a transaction with the inputs below its offsets."""
         self._seen.counts["transactions"] += 1
         if done.epoch != self._epoch:
-            # Whoever arrived meanwhile brought his events with him.
-            self._epoch, self._had = done.epoch, self._total
+            self._epoch, self._folded = done.epoch, {}
             self._breaks.append(self._time)
         yield from self._check_order(done)
-        for row in done.rows.values():
-            yield from self._check_row(row, done)
-        events, _ = self._inputs.everyone.upto(done.following, self._since)
-        if not done.moving and self._total != self._had + events:
-            yield (
-                f"{done.at}: all users of partition {self._number} have {self._total} events "
-                f"together where the inputs below {done.following} hold {self._had + events}"
-            )
+        came = self._came(done)
+        for user in dict.fromkeys((*came, *done.rows)):
+            yield from self._check_user(user, came.get(user, {}), done)
 
-    @property
-    def _since(self) -> Positions:
-        return self._begun.get(self._epoch, {})
+    def move(self, done: Transaction, there: Mapping[str, Life]) -> Iterator[str]:
+        """Compare rows that arrive with those that were `there`, wherever; others leave."""
+        self._seen.counts["transactions"] += 1
+        for user, row in done.rows.items():
+            self.lives.pop(user, None)
+            self._rows.pop(user, None)
+            if row.counted is None:
+                continue
+            life = there.get(user, Life())
+            if row.counted != life.counted or row.born != self._born(user):
+                yield (
+                    f"{row.at}: {user} arrives with (events, cents) {row.counted}, begun at "
+                    f"{row.born}, and had {life.counted}, begun at {self._born(user)}"
+                )
+            self.lives[user], self._rows[user] = life, row
 
     def _check_order(self, done: Transaction) -> Iterator[str]:
         known = self._following
         if any(offset < known.get(where, 0) for where, offset in done.following.items()):
             yield f"{done.at}: next offsets fell from {known} to {done.following}"
-        if done.moving:
-            # Of a partition that nobody has had yet, it means nothing.
-            return
         if done.time < self._time:
             yield f"{done.at}: partition time fell from {self._time} to {done.time}"
         self._following, self._time = known | done.following, done.time
 
-    def _check_row(self, row: Row, done: Transaction) -> Iterator[str]:
-        self._seen.counts["rows"] += 1
-        left = self._rows.pop(row.user, None)
-        self._total -= (left.counted or NOTHING)[0] if left else 0
-        if done.moving and row.counted is None:
-            return
-        wanted = self._wanted(row.user, done)
-        if row.counted != wanted:
-            yield (
-                f"{row.at}: {row.user} has (events, cents) {row.counted} where the inputs "
-                f"below {done.following} say {wanted}"
-            )
-        self._total += (row.counted or NOTHING)[0]
-        self._rows[row.user] = row
+    def _came(self, done: Transaction) -> dict[str, Came]:
+        """The events between the offsets before and those of a transaction, by user."""
+        found: dict[str, Came] = {}
+        for where, end in done.following.items():
+            first = self._folded.get(where, self._begun.get(self._epoch, {}).get(where, 0))
+            for event in self._inputs.between(where, first, end):
+                came = found.setdefault(event.user, {})
+                came.setdefault((where, event.topic), []).append(event)
+            self._folded[where] = max(first, end)
+        return found
 
-    def _wanted(self, user: str, done: Transaction) -> tuple[int, int]:
-        if user not in self._inputs.users:
-            return NOTHING
-        counts = self._inputs.users[user]
-        if done.moving and self._epoch + 1 in self._begun:
-            # He has been somewhere else: everything that was folded then is his.
-            return counts.upto(self._begun[self._epoch + 1], {})
-        before = counts.upto(self._since, {})
-        after = counts.upto(done.following, self._since)
-        return before[0] + after[0], before[1] + after[1]
+    def _check_user(self, user: str, came: Came, done: Transaction) -> Iterator[str]:
+        life, row = self.lives.get(user, Life()), done.rows.get(user)
+        logs = new_to(life, by_log(came))
+        new, all_of_them = sum(map(len, logs)), sum(map(len, came.values()))
+        self._seen.counts.update(rows=int(row is not None), events=new, repeated=all_of_them - new)
+        may_be = outcomes(life, logs, self._retention)
+        self._seen.counts["undecided"] += len({(over, one.counted) for over, one in may_be}) > 1
+        if row is None:
+            if new:
+                yield f"{done.at}: {new} events came of {user}, and no row says so"
+                self.lives[user] = may_be[0][1]
+        elif row.counted is None:
+            yield from self._check_gone(user, row, may_be, done.time)
+        else:
+            yield from self._check_row(row, may_be, done)
+
+    def _check_gone(self, user: str, row: Row, may_be: list[Outcome], now: int) -> Iterator[str]:
+        lasts = [life.last for _, life in may_be]
+        if not any(last and self._retention.over(last, now) for last in lasts):
+            yield f"{row.at}: {user} was forgotten at {now}, and had been seen at {lasts}"
+        self._seen.counts["forgotten"] += 1
+        self.lives.pop(user, None)
+        self._rows.pop(user, None)
+
+    def _check_row(self, row: Row, may_be: list[Outcome], done: Transaction) -> Iterator[str]:
+        born = self._born(row.user)
+        there = row.user in self._rows
+        goes_on, ended = there and row.born == born, there and row.born != born
+        right = [
+            life
+            for over, life in may_be
+            if life.counted == row.counted and (over == ended or not there)
+        ]
+        if not right or not may_be[0][1].events:
+            said = [
+                ("begun anew with" * over or "gone on to", life.counted) for over, life in may_be
+            ]
+            yield (
+                f"{row.at}: {row.user} has {'begun anew with' * ended or 'gone on to'} (events, "
+                f"cents) {row.counted} where the inputs below {done.following} say {said}"
+            )
+        if not goes_on:
+            if row.born <= born:
+                yield f"{row.at}: {row.user} began at {born}, and again at {row.born}"
+            self._seen.lives[row.user].append(Span(row.born, row.version))
+            self._seen.counts["forgotten"] += ended
+            self._seen.counts["came back"] += len(self._seen.lives[row.user]) > 1
+        self._seen.lives[row.user][-1] = Span(row.born, row.version)
+        self.lives[row.user], self._rows[row.user] = (right or [may_be[0][1]])[0], row
+
+    def _born(self, user: str) -> int:
+        """When the user's latest life began; 0 for who had none."""
+        lives = self._seen.lives.get(user)
+        return lives[-1].born if lives else 0
 
     def close(self) -> Iterator[str]:
-        """Say who is on another partition too, and leave what later checks need."""
+        """Say who is on another partition too, or still there, and leave what later checks need."""
         seen = self._seen
         for user, row in self._rows.items():
             if user in seen.rows:
                 yield f"{user} is on partitions {seen.rows[user][0]} and {self._number}"
             seen.rows[user] = self._number, row
+        for user, life in self.lives.items():
+            if self._retention.over(life.last, self._time):
+                yield f"{user} is there at {self._time}, and was last seen at {life.last}"
         seen.following.append(self._following)
         seen.times.append(self._time)
         seen.breaks.append(self._breaks)
 
 
+def _told(anew: bool, counted: tuple[int, int] | None) -> str:
+    return f"{'begins anew with' if anew else 'has'} (events, cents) {counted}"
+
+
 def _check_ends(inputs: Inputs, seen: Seen, partitions: int) -> Iterator[str]:
     """At rest, all inputs are folded up to their ends, each by its task."""
-    folded: Positions = {}
     for where, end in inputs.ends.items():
-        number = where[1] % partitions
-        folded[where] = seen.following[number].get(where, 0) if seen.following else 0
-        if folded[where] != end:
-            yield f"{where}: folded up to {folded[where]}, and it ends at {end}"
-    seen.counts["events"] += inputs.everyone.upto(folded, {})[0]
+        following = seen.following[where[1] % partitions] if seen.following else {}
+        if following.get(where, 0) != end:
+            yield f"{where}: folded up to {following.get(where, 0)}, and it ends at {end}"

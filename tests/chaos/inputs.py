@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -47,95 +47,66 @@ def event(topic: int, value: bytes | None) -> dict[str, Any] | None:
     return found if found.get("currency", CURRENCY) == CURRENCY else None
 
 
-@dataclass
-class Log:
-    """Events that count of one input, by rising offset; and the cents spent up to each."""
+class Event(NamedTuple):
+    """An accepted event where the task that has its user's profile meets it; repeats are others.
 
-    offsets: list[int] = field(default_factory=list)
-    cents: list[int] = field(default_factory=lambda: [0])
+    `topic` is the index of its input, `at` its time (ms), `cents` what was spent.
+    """
 
-    def add(self, offset: int, cents: int) -> None:
-        """Add one more."""
-        self.offsets.append(offset)
-        self.cents.append(self.cents[-1] + cents)
-
-    def between(self, first: int, end: int) -> tuple[int, int]:
-        """Events and cents from offset `first` to `end`."""
-        low, high = bisect_left(self.offsets, first), bisect_left(self.offsets, end)
-        return high - low, self.cents[high] - self.cents[low]
-
-
-@dataclass
-class Counts:
-    """What counts for a user, or for all, by the input in which his task meets it."""
-
-    logs: defaultdict[Input, Log] = field(default_factory=lambda: defaultdict(Log))
-
-    def upto(self, following: Mapping[Input, int], since: Mapping[Input, int]) -> tuple[int, int]:
-        """Events and cents of the inputs of `following`, below these offsets, from `since` on."""
-        events = cents = 0
-        for where in self.logs.keys() & following.keys():
-            more = self.logs[where].between(since.get(where, 0), following[where])
-            events, cents = events + more[0], cents + more[1]
-        return events, cents
+    offset: int
+    topic: int
+    user: str
+    id: str
+    at: int
+    cents: int
 
     @property
-    def total(self) -> tuple[int, int]:
-        """All of it."""
-        logs = self.logs.values()
-        return sum(len(log.offsets) for log in logs), sum(log.cents[-1] for log in logs)
+    def identity(self) -> tuple[int, str]:
+        """What a repeat has too."""
+        return self.topic, self.id
 
 
 @dataclass
 class Inputs:
     """What all inputs hold."""
 
-    users: defaultdict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
-    everyone: Counts = field(default_factory=Counts)
+    #: By input in which their tasks meet them: accepted events by rising offset.
+    logs: defaultdict[Input, list[Event]] = field(default_factory=lambda: defaultdict(list))
     refused: list[Record] = field(default_factory=list)
     ends: Positions = field(default_factory=dict)
     #: By where an accepted event lies (topic by its role), repeats included: whose it is.
     accepted: dict[Place, str] = field(default_factory=dict)
-    repeated: int = 0
-    #: By input in which their tasks meet them: time (ms) of the latest event.
-    latest: defaultdict[Input, int] = field(default_factory=lambda: defaultdict(int))
     #: What is wrong with routed records, and how many there are.
     astray: list[str] = field(default_factory=list)
     routed: int = 0
 
+    def between(self, where: Input, first: int, end: int) -> list[Event]:
+        """Events of an input from offset `first` to `end`."""
+        log = self.logs[where]
+        return log[bisect_left(log, (first,)) : bisect_left(log, (end,))]
 
-class Arrival(NamedTuple):
-    """An accepted event, and where the task that has its user's profile meets it."""
-
-    epoch: int
-    where: Input
-    offset: int
-    topic: int
-    event: dict[str, Any]
+    def latest(self, where: Input) -> int:
+        """Time (ms) of the latest event of an input."""
+        return max((event.at for event in self.logs[where]), default=0)
 
 
 def place_of(record: Record) -> Place:
     return record.topic, record.partition, record.offset
 
 
-def expected(topics: Mapping[str, Topic], cuts: Mapping[int, Positions]) -> Inputs:
-    """What has to be counted and refused; an id counts once for a user and input.
+def expected(topics: Mapping[str, Topic]) -> Inputs:
+    """What has to be counted and refused.
 
-    An event that was routed is met in the internal topic, any other one where it lies. `cuts` are
-    where reading stood when the number of partitions was changed.
+    An event that was routed is met in the internal topic, any other one where it lies.
     """
     inputs, routed = Inputs(), {}
     if ROUTED in topics:
         routed = _routed(topics, inputs)
-    arrivals = sorted(_arrivals(topics, inputs, routed, cuts), key=lambda one: one[:3])
-    known: set[tuple[str, int, str]] = set()
-    for one in arrivals:
-        identity = one.event["user_id"], one.topic, one.event["event_id"]
-        if identity in known:
-            inputs.repeated += 1
-        else:
-            known.add(identity)
-            _count(inputs, one)
+    for topic, name in enumerate(NAMES):
+        for record in (record for records in topics[name].parts for record in records):
+            _take(record, topic, inputs, routed)
+    for log in inputs.logs.values():
+        log.sort()
     return inputs
 
 
@@ -174,30 +145,18 @@ def _source(record: Record, topics: Mapping[str, Topic]) -> tuple[Place, str]:
     return place, "" if same else f"is not what lies at {place}"
 
 
-def _arrivals(
-    topics: Mapping[str, Topic],
-    inputs: Inputs,
-    routed: Mapping[Place, tuple[Input, int]],
-    cuts: Mapping[int, Positions],
-) -> Iterator[Arrival]:
-    for topic, name in enumerate(NAMES):
-        for record in (record for records in topics[name].parts for record in records):
-            here, place = (name, record.partition), place_of(record)
-            inputs.ends[here] = record.offset + 1
-            found = event(topic, record.value)
-            if found is None:
-                inputs.refused.append(record)
-                continue
-            inputs.accepted[(*here, record.offset)] = found["user_id"]
-            where, offset = routed.get(place, (here, record.offset))
-            epoch = sum(offset >= cut.get(where, 0) for cut in cuts.values())
-            yield Arrival(epoch, where, offset, topic, found)
-
-
-def _count(inputs: Inputs, one: Arrival) -> None:
-    found, cents = one.event, 0
+def _take(
+    record: Record, topic: int, inputs: Inputs, routed: Mapping[Place, tuple[Input, int]]
+) -> None:
+    here, found = (NAMES[topic], record.partition), event(topic, record.value)
+    inputs.ends[here] = record.offset + 1
+    if found is None:
+        inputs.refused.append(record)
+        return
+    user, cents = found["user_id"], 0
     if found["type"] == "purchase":
         cents = int(Decimal(str(found["value"])) * 100)
-    inputs.latest[one.where] = max(inputs.latest[one.where], found["occurred_at"])
-    inputs.users[found["user_id"]].logs[one.where].add(one.offset, cents)
-    inputs.everyone.logs[one.where].add(one.offset, cents)
+    inputs.accepted[(*here, record.offset)] = user
+    where, offset = routed.get(place_of(record), (here, record.offset))
+    met = Event(offset, topic, user, found["event_id"], found["occurred_at"], cents)
+    inputs.logs[where].append(met)

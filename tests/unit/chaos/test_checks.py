@@ -9,15 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 from chaos import checker
+from chaos.changelog import BORN as BEGAN
 from chaos.changelog import CENTS, EVENTS, LAYOUT, META, VERSION
 from chaos.checks import DAY_MS, check_all
 from chaos.feed import poison
 from chaos.inputs import event
+from chaos.lives import KEPT, Retention
 from chaos.records import Record, Topic
 from support.traffic import TOPICS, Traffic
 
-FIELDS = [["version", "<u4", [], "", 0], [CENTS, "<i8", [1], "", 0], [EVENTS, "<u4", [1], "", 0]]
-ROW = np.dtype([("layout", "<u8"), ("version", "<u4"), (CENTS, "<i8", (1,)), (EVENTS, "<u4", (1,))])
+FIELDS = [
+    [VERSION, "<u4", [], "", 0], [BEGAN, "<i8", [], "", 0],
+    [CENTS, "<i8", [1], "", 0], [EVENTS, "<u4", [1], "", 0],
+]  # fmt: skip
+ROW = np.dtype(
+    [("layout", "<u8"), *((name, kind, tuple(shape)) for name, kind, shape, *_ in FIELDS)]
+)
 FINGERPRINT = 0xC0FFEE
 BORN, DAY = 1_700_000_000_000, 19_700 * DAY_MS
 Logs = dict[str, list[tuple[bytes, bytes | None, dict[str, bytes]]]]
@@ -38,32 +45,42 @@ def meta(clicks: int, purchases: int, time: int) -> tuple[bytes, bytes, dict[str
     return META, json.dumps(told).encode(), {}
 
 
-def row(user: str, events: int, cents: int, version: int) -> tuple[bytes, bytes, dict[str, bytes]]:
+def row(
+    user: str, events: int, cents: int, version: int, born: int = BORN
+) -> tuple[bytes, bytes, dict[str, bytes]]:
     made = np.zeros(1, ROW)
+    made[BEGAN] = born
     made["layout"], made[EVENTS], made[CENTS], made[VERSION] = FINGERPRINT, events, cents, version
     return user.encode(), made.tobytes() + b"\0" * 4, {}
 
 
 def change(
-    user: str, version: int, tag: str, previous: Any, value: Any, offset: int = 0, number: int = 0
+    user: str,
+    version: int,
+    tag: str,
+    previous: Any,
+    value: Any,
+    offset: int | None = 0,
+    number: int = 0,
+    born: int = BORN,
 ) -> tuple[bytes, bytes, dict[str, bytes]]:
     action = "added" if previous is None else "removed" if value is None else "updated"
     cause = {"topic": "clicks", "partition": number, "offset": offset, "event_id": "c1"}
+    caused = None if offset is None else cause
     told = {
-        "change_id": f"{user}:{BORN}:{version}", "user_id": user, "tag": tag, "action": action,
+        "change_id": f"{user}:{born}:{version}", "user_id": user, "tag": tag, "action": action,
         "value": value, "previous": previous, "version": version, "valid_until": None,
-        "cause": cause,
+        "cause": caused,
     }  # fmt: skip
     return user.encode(), json.dumps(told).encode(), {}
 
 
-def state(user: str, version: int, **tags: Any) -> tuple[bytes, bytes, dict[str, bytes]]:
+def state(
+    user: str, version: int, born: int = BORN, **tags: Any
+) -> tuple[bytes, bytes, dict[str, bytes]]:
     told = {name: {"value": value} for name, value in tags.items()}
-    return (
-        user.encode(),
-        json.dumps({"user_id": user, "version": version, "tags": told}).encode(),
-        {},
-    )
+    found = {"user_id": user, "born": born, "version": version, "tags": told}
+    return user.encode(), json.dumps(found).encode(), {}
 
 
 def letter(topic: str, offset: int, value: bytes) -> tuple[bytes, bytes, dict[str, bytes]]:
@@ -180,12 +197,58 @@ def spread() -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-def judged(found: Logs) -> dict[str, list[str]]:
+def left() -> Logs:
+    """Who is idle for four days is forgotten: ann comes back after two and after six, bob after
+    four and a half, before time alone has ended him; cid goes and stays away."""
+    layout = LAYOUT + b"%016x" % FINGERPRINT, json.dumps({"fields": FIELDS}).encode(), {}
+    gone = b"ann", None, {}
+
+    def after(days: float) -> int:
+        return DAY + int(days * DAY_MS)
+
+    return {
+        "clicks": [
+            (b"ann", value, {})
+            for value in (
+                click(1, occurred_at=DAY), click(2, "bob", occurred_at=DAY),
+                click(3, "cid", occurred_at=DAY), click(4, occurred_at=after(2)),
+                click(5, "bob", occurred_at=after(4.5)), click(6, "dan", occurred_at=after(7)),
+                click(1, occurred_at=after(8)),
+            )
+        ],
+        "purchases": [],
+        "changelog": [
+            meta(3, 0, DAY), layout, row("ann", 1, 0, 1), row("bob", 1, 0, 2), row("cid", 1, 0, 0),
+            meta(4, 0, after(2)), row("ann", 2, 0, 1),
+            meta(5, 0, after(4.5)), row("bob", 1, 0, 1, after(4.5)),
+            meta(6, 0, after(7)), row("dan", 1, 0, 0, after(7)), gone, (b"cid", None, {}),
+            meta(7, 0, after(8)), row("ann", 1, 0, 1, after(8)),
+        ],
+        "tags": [
+            change("ann", 1, "owl", None, True),
+            change("bob", 1, "owl", None, True, offset=1),
+            change("bob", 2, "level", None, "low", offset=1),
+            change("bob", 3, "owl", True, None, offset=None),
+            change("bob", 4, "level", "low", None, offset=None),
+            change("bob", 1, "owl", None, True, offset=4, born=after(4.5)),
+            change("ann", 2, "owl", True, None, offset=None),
+            change("ann", 1, "owl", None, True, offset=6, born=after(8)),
+        ],
+        "tag-state": [
+            state("ann", 1, owl=True), state("bob", 2, owl=True, level="low"),
+            (b"bob", None, {}), state("bob", 1, after(4.5), owl=True),
+            gone, state("ann", 1, after(8), owl=True),
+        ],
+        "dead-letters": [],
+    }  # fmt: skip
+
+
+def judged(found: Logs, retention: Retention = KEPT) -> dict[str, list[str]]:
     """Promises that are broken, with the differences."""
-    return judged_parts({role: [log] for role, log in found.items()})
+    return judged_parts({role: [log] for role, log in found.items()}, retention)
 
 
-def judged_parts(found: dict[str, list[Any]]) -> dict[str, list[str]]:
+def judged_parts(found: dict[str, list[Any]], retention: Retention = KEPT) -> dict[str, list[str]]:
     """The same of topics with several partitions."""
     topics = {
         role: Topic(
@@ -197,7 +260,11 @@ def judged_parts(found: dict[str, list[Any]]) -> dict[str, list[str]]:
         )
         for role, logs in found.items()
     }
-    return {promise: differences for promise, differences in check_all(topics)[0] if differences}
+    return {
+        promise: differences
+        for promise, differences in check_all(topics, retention)[0]
+        if differences
+    }
 
 
 def swap(log: list[Any], i: int, other: Any) -> None:
@@ -310,9 +377,54 @@ SPREAD_WRONG: dict[str, tuple[str, Callable[[dict[str, list[Any]]], object]]] = 
 }
 
 
+IDLE = Retention(4 * DAY_MS)
+LEFT_WRONG: dict[str, tuple[str, Callable[[Logs], object]]] = {
+    "forgotten early": (COUNTED, lambda t: swap(t["changelog"], 9, meta(6, 0, DAY + 6 * DAY_MS))),
+    "forgotten by an event that is early": (
+        COUNTED,
+        lambda t: swap(t["clicks"], 4, (b"", click(5, "bob", occurred_at=DAY + 3 * DAY_MS), {})),
+    ),
+    "not forgotten by an event": (COUNTED, lambda t: swap(t["changelog"], 8, row("bob", 2, 0, 3))),
+    "counted on": (
+        COUNTED,
+        lambda t: swap(t["changelog"], 8, row("bob", 2, 0, 1, DAY + 9 * DAY_MS // 2)),
+    ),
+    "not forgotten by time": (COUNTED, lambda t: t["changelog"].pop(12)),
+    "begun at the same time again": (
+        COUNTED,
+        lambda t: swap(t["changelog"], 14, row("ann", 1, 0, 1, BORN)),
+    ),
+    "a tag that is kept": (CHAINS, lambda t: t["tags"].pop(6)),
+    "a chain that goes on": (
+        CHAINS,
+        lambda t: swap(t["tags"], 7, change("ann", 3, "owl", None, True, offset=6)),
+    ),
+    "a chain for nothing": (
+        CHAINS,
+        lambda t: t["tags"].append(change("dan", 1, "owl", None, True, offset=5, born=BORN)),
+    ),
+    "a state that is kept": (STATES, lambda t: t["tag-state"].pop(2)),
+    "a state that is kept of who never comes back": (STATES, lambda t: t["tag-state"].pop()),
+    "a state that goes too soon": (STATES, lambda t: t["tag-state"].append((b"bob", None, {}))),
+}
+
+
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
     assert judged(logs()) == {}
     assert judged_parts(spread()) == {}
+    assert judged(left(), IDLE) == {}
+
+
+def test_forgetting_is_wrong_where_nobody_may_be_forgotten() -> None:
+    assert COUNTED in judged(left())
+
+
+@pytest.mark.parametrize("wrong", LEFT_WRONG)
+def test_what_is_wrong_with_who_was_forgotten_is_found(wrong: str) -> None:
+    promise, spoil = LEFT_WRONG[wrong]
+    found = left()
+    spoil(found)
+    assert promise in judged(found, IDLE)
 
 
 @pytest.mark.parametrize("wrong", SPREAD_WRONG)
