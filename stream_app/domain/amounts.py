@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from stream_app.domain.errors import Reason
 from stream_app.domain.events import Click, Purchase
 from stream_app.domain.faults import Fault
 from stream_app.domain.money import MAX_MINOR, Money, is_currency, to_minor
+from stream_app.domain.parse import Valued
 
 
 class _Price(Struct):
@@ -37,27 +39,27 @@ _EXACT: Final = {
 
 
 class Amounts:
-    """Converts the amounts of `events`, whose bytes are `values`; notes faults by event index."""
+    """Converts the amounts of `events`, which `records` are of; notes faults by event index."""
 
     def __init__(
         self,
         money: Money,
         topic: int,
         events: Sequence[Click | Purchase],
-        values: Sequence[bytes],
+        records: Sequence[Valued],
         faults: dict[int, Fault],
     ) -> None:
         self._money = money
         self._decoder = _EXACT[topic]
         self._events = events
-        self._values = values
+        self._records = records
         self._faults = faults
         self._decoded: dict[int, _Price | _Amounts] = {}
         self._factors = self._factor_of_each()
 
     def of_events(self, name: str) -> NDArray[np.int64]:
         """Minor units of the field `name` of every event (n,), MISSING where absent."""
-        amounts = floats([getattr(event, name) for event in self._events])
+        amounts = floats(list(map(attrgetter(name), self._events)))
         minor, unsure = to_minor(amounts, self._factors)
         for i in np.flatnonzero(unsure).tolist():
             minor[i] = self._settle(i, name)
@@ -75,7 +77,7 @@ class Amounts:
         return minor
 
     def _factor_of_each(self) -> NDArray[np.float64]:
-        currencies = [event.currency for event in self._events]
+        currencies = list(map(attrgetter("currency"), self._events))
         factors: dict[str | None, float] = {None: np.nan}
         wrong = set()
         for code in set(currencies) - {None}:
@@ -86,7 +88,7 @@ class Amounts:
             for i, code in enumerate(currencies):
                 if code in wrong:
                     self._fault(i, Reason.INVALID, "currency: expected three capital letters")
-        return floats([factors[code] for code in currencies])
+        return np.fromiter(map(factors.__getitem__, currencies), np.float64, len(currencies))
 
     def _settle(self, i: int, name: str, line: int | None = None) -> int:
         """The exact amount that a float could not decide, or MISSING and a fault."""
@@ -109,7 +111,7 @@ class Amounts:
 
     def _digits(self, i: int, name: str, line: int | None) -> Decimal:
         if i not in self._decoded:
-            self._decoded[i] = self._decoder.decode(self._values[i])
+            self._decoded[i] = self._decoder.decode(self._records[i].value or b"")
         amounts = self._decoded[i]
         if line is not None and isinstance(amounts, _Amounts) and amounts.items:
             amounts = amounts.items[line]

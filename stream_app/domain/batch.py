@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import accumulate, chain
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,3 +129,52 @@ class EventBatch:
             strings={name: column.select(chosen) for name, column in self.strings.items()},
             lines=None if self.lines is None else self.lines.select(keep),
         )
+
+
+def joined(batches: Sequence[EventBatch]) -> EventBatch:
+    """Return all events of at least one batch, in order; its columns' dictionaries are shared."""
+    if len(batches) == 1:
+        return batches[0]
+    first = batches[0]
+
+    def column(name: str) -> NDArray[Any]:
+        return np.concatenate([getattr(batch, name) for batch in batches])
+
+    return EventBatch(
+        topic=column("topic"),
+        type=column("type"),
+        at=column("at"),
+        utc_offset=column("utc_offset"),
+        id_hash=column("id_hash"),
+        position=column("position"),
+        user=list(chain.from_iterable(batch.user for batch in batches)),
+        event_id=list(chain.from_iterable(batch.event_id for batch in batches)),
+        numbers={
+            name: np.concatenate([batch.numbers[name] for batch in batches])
+            for name in first.numbers
+        },
+        strings={
+            name: _joined_strings([batch.strings[name] for batch in batches])
+            for name in first.strings
+        },
+        lines=_joined_lines(batches),
+    )
+
+
+def _joined_lines(batches: Sequence[EventBatch]) -> Lines | None:
+    starts = [0, *accumulate(map(len, batches))]
+    found = [(b.lines, start) for b, start in zip(batches, starts, strict=False) if b.lines]
+    if not found:
+        return None
+    lines = [one for one, _ in found]
+    return Lines(
+        event=np.concatenate([one.event + np.int32(start) for one, start in found]),
+        item_id=_joined_strings([one.item_id for one in lines]),
+        item_category=_joined_strings([one.item_category for one in lines]),
+        price=np.concatenate([one.price for one in lines]),
+        quantity=np.concatenate([one.quantity for one in lines]),
+    )
+
+
+def _joined_strings(columns: Sequence[Strings]) -> Strings:
+    return Strings(np.concatenate([one.codes for one in columns]), columns[0].values)

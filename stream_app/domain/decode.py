@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import repeat
 from operator import attrgetter
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from stream_app.domain.batch import (
-    CLICKS,
-    PURCHASES,
-    STRING_COLUMNS,
-    EventBatch,
-    Lines,
-    Strings,
-)
+from stream_app.domain.batch import CLICKS, STRING_COLUMNS, EventBatch, Lines, joined
 from stream_app.domain.clock import DAY, MINUTE
-from stream_app.domain.columns import hashes, strings
-from stream_app.domain.errors import Reason, Rejected
-from stream_app.domain.events import (
-    CLICK_DECODER,
-    PURCHASE_DECODER,
-    TYPE_CODES,
-    Click,
-    Item,
-    Purchase,
-)
-from stream_app.domain.faults import Fault, diagnose, inspect, is_plain
+from stream_app.domain.columns import TextCodes, hashes
+from stream_app.domain.errors import Rejected
+from stream_app.domain.events import TYPE_CODES, Click, Purchase
+from stream_app.domain.faults import Fault
 from stream_app.domain.judge import Judged, items_of, judge, judge_age
 from stream_app.domain.money import Money
+from stream_app.domain.parse import parse
 
+#: So many records at a time: their texts and numbers are still in the processor's cache when they
+#: become columns, which takes a quarter off a round of thousands.
+_PIECE: Final = 1_024
 #: By topic.
 _FIELDS: Final = (frozenset(Click.__struct_fields__), frozenset(Purchase.__struct_fields__))
+
+_timestamp, _type = attrgetter("timestamp"), attrgetter("type")
+_event_id, _user_id = attrgetter("event_id"), attrgetter("user_id")
+
+#: Of the columns of events by name, of those of lines by `items.` and name.
+_Codes = defaultdict[str, TextCodes]
 
 
 class Record(Protocol):
@@ -86,122 +83,82 @@ class Decoder:
 
         No input makes it raise: what is not an event is in `rejected`.
         """
-        refused: dict[tuple[int, int], Fault] = {}
-        clicks, at_clicks = self._parse(CLICKS, records[CLICKS], refused)
-        purchases, at_purchases = self._parse(PURCHASES, records[PURCHASES], refused)
-        sources = _at(records[CLICKS], at_clicks) + _at(records[PURCHASES], at_purchases)
-        faults: dict[int, Fault] = {}
-        places = at_clicks + at_purchases
-        judged = self._judge(clicks + purchases, len(clicks), sources, places, faults)
-        if faults:
-            topics = [CLICKS] * len(at_clicks) + [PURCHASES] * len(at_purchases)
-            refused.update(((topics[i], places[i]), fault) for i, fault in faults.items())
-            mask = np.ones(len(places), np.bool_)
-            mask[list(faults)] = False
-            judged = judged.keep(mask)
-        rejected = [Rejected(*at, *refused[at]) for at in sorted(refused)]
-        return Decoded(self._batch(judged), rejected)
+        codes: _Codes = defaultdict(TextCodes)
+        rejected: list[Rejected] = []
+        batches = [
+            self._piece(topic, log[first : first + _PIECE], first, codes, rejected)
+            for topic, log in enumerate(records)
+            for first in range(0, len(log), _PIECE)
+        ]
+        return Decoded(joined(batches or [self._piece(CLICKS, [], 0, codes, rejected)]), rejected)
 
-    def _parse(
-        self, topic: int, log: Sequence[Record], refused: dict[tuple[int, int], Fault]
-    ) -> tuple[list[Click | Purchase], list[int]]:
-        """Events, and the position of each in `log`; notes faults by topic and position."""
-        parse = CLICK_DECODER.decode if topic == CLICKS else PURCHASE_DECODER.decode
-        longest = self._options.max_event_bytes
-        events: list[Click | Purchase] = []
-        positions: list[int] = []
-        for position, record in enumerate(log):
-            value = record.value
-            if not value or len(value) > longest:
-                refused[topic, position] = _size_fault(value, longest)
-                continue
-            try:
-                event = parse(value)
-            except (ValueError, RecursionError) as error:
-                refused[topic, position] = diagnose(value, topic, error)
-                continue
-            fault = None if is_plain(value) else inspect(value, event)
-            if fault is not None:
-                refused[topic, position] = fault
-                continue
-            events.append(event)
-            positions.append(position)
-        return events, positions
-
-    def _judge(
+    def _piece(
         self,
-        events: list[Click | Purchase],
-        clicks: int,
-        records: Sequence[Record],
-        positions: Sequence[int],
-        faults: dict[int, Fault],
-    ) -> Judged:
-        values = [record.value or b"" for record in records]
-        judged = judge(events, clicks, values, positions, self._money, faults)
-        recorded = np.array([record.timestamp for record in records], np.int64)
+        topic: int,
+        log: Sequence[Record],
+        first: int,
+        codes: _Codes,
+        rejected: list[Rejected],
+    ) -> EventBatch:
+        """The events of some records of one topic, the first of which is at position `first`."""
+        refused: dict[int, Fault] = {}
+        events, at = parse(topic, log, self._options.max_event_bytes, refused)
+        records = log if len(at) == len(log) else [log[i] for i in at]
+        faults: dict[int, Fault] = {}
+        judged = judge(topic, events, records, self._money, faults)
+        recorded = np.fromiter(map(_timestamp, records), np.int64, len(records))
         judge_age(judged.at, recorded, self._options.future_ms, self._options.retention_ms, faults)
-        return judged
+        position = np.array(at, np.int64)
+        if faults:
+            refused.update((at[i], fault) for i, fault in faults.items())
+            sound = np.ones(len(events), np.bool_)
+            sound[list(faults)] = False
+            judged, position = judged.keep(sound), position[sound]
+        rejected += [Rejected(topic, first + i, *refused[i]) for i in sorted(refused)]
+        return self._batch(topic, judged, first + position, codes)
 
-    def _batch(self, judged: Judged) -> EventBatch:
-        events, clicks = judged.events, judged.clicks
-        topics = events[:clicks], events[clicks:]
-        ids = [event.event_id for event in events]
-        topic = np.full(len(events), PURCHASES, np.uint8)
-        topic[:clicks] = CLICKS
+    def _batch(
+        self,
+        topic: int,
+        judged: Judged,
+        position: NDArray[np.int64],
+        codes: _Codes,
+    ) -> EventBatch:
+        events = judged.events
+        n, ids = len(events), list(map(_event_id, events))
         return EventBatch(
-            topic=topic,
-            type=np.array([TYPE_CODES[event.type] for event in events], np.uint8),
+            topic=np.full(n, topic, np.uint8),
+            type=np.fromiter(map(TYPE_CODES.__getitem__, map(_type, events)), np.uint8, n),
             at=judged.at,
             utc_offset=judged.utc_offset,
-            id_hash=hashes(ids, len(ids)),
-            position=judged.position,
-            user=[event.user_id for event in events],
+            id_hash=hashes(ids, n),
+            position=position,
+            user=list(map(_user_id, events)),
             event_id=ids,
             numbers=judged.numbers,
-            strings={name: _strings(name, topics) for name in self._columns},
-            lines=self._lines(judged),
+            strings={
+                name: codes[name].column(map(attrgetter(name), events), n)
+                if name in _FIELDS[topic]
+                else codes[name].absent(n)
+                for name in self._columns
+            },
+            lines=self._lines(judged, codes),
         )
 
-    def _lines(self, judged: Judged) -> Lines | None:
+    def _lines(self, judged: Judged, codes: _Codes) -> Lines | None:
         """The lines of purchases; None if there is none."""
         if not len(judged.owner):
             return None
-        items = items_of(judged.events[judged.clicks :])
+        items = items_of(judged.events)
+        texts = {
+            name: codes[f"items.{name}"].column(map(attrgetter(name), items), len(items))
+            if name in self._columns
+            else codes[name].absent(len(items))
+            for name in ("item_id", "item_category")
+        }
         return Lines(
             event=judged.owner,
-            item_id=self._of_items("item_id", items),
-            item_category=self._of_items("item_category", items),
             price=judged.line_numbers["price"],
             quantity=judged.line_numbers["quantity"],
+            **texts,
         )
-
-    def _of_items(self, name: str, items: list[Item]) -> Strings:
-        if name in self._columns:
-            return strings(list(map(attrgetter(name), items)))
-        return _no_strings(len(items))
-
-
-def _at(log: Sequence[Record], positions: list[int]) -> list[Record]:
-    return list(log) if len(positions) == len(log) else [log[p] for p in positions]
-
-
-def _strings(name: str, topics: Sequence[Sequence[Click | Purchase]]) -> Strings:
-    texts: list[str | None] = []
-    carried = False
-    for events, fields in zip(topics, _FIELDS, strict=True):
-        if events and name in fields:
-            texts.extend(map(attrgetter(name), events))
-            carried = True
-        else:
-            texts.extend(repeat(None, len(events)))
-    return strings(texts) if carried else _no_strings(len(texts))
-
-
-def _no_strings(n: int) -> Strings:
-    return Strings(np.full(n, -1, np.int32), [])
-
-
-def _size_fault(value: bytes | None, longest: int) -> Fault:
-    if not value:
-        return Reason.EMPTY, "the record has no value"
-    return Reason.TOO_LARGE, f"{len(value)} bytes; at most {longest} are read"

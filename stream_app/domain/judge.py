@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, compress
 from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_app.domain.amounts import Amounts
-from stream_app.domain.batch import CLICKS, MISSING, NO_OFFSET, NUMBER_COLUMNS, PURCHASES
+from stream_app.domain.batch import CLICKS, MISSING, NO_OFFSET, NUMBER_COLUMNS
 from stream_app.domain.clock import EARLIEST, LATEST, MINUTE, to_rfc3339
 from stream_app.domain.columns import floats, instants, utc_offsets, whole
 from stream_app.domain.errors import Reason
 from stream_app.domain.events import Click, Item, Purchase
 from stream_app.domain.faults import OCCURRED_AT, Fault
 from stream_app.domain.money import Money
+from stream_app.domain.parse import Valued
 
 Events = Sequence[Click | Purchase]
 Numbers = dict[str, NDArray[np.int64]]
@@ -25,17 +26,14 @@ Numbers = dict[str, NDArray[np.int64]]
 
 @dataclass(slots=True)
 class Judged:
-    """n events, first all clicks, then all purchases, and their k lines; the lists and arrays of
-    each are parallel.
+    """n events of one topic, and their k lines; the lists and arrays of each are parallel.
 
     `owner` (k,) is the event of a line. Amounts are minor units of the reporting currency.
     """
 
     events: Events
-    clicks: int
     at: NDArray[np.int64]
     utc_offset: NDArray[np.int16]
-    position: NDArray[np.int64]
     numbers: Numbers
     owner: NDArray[np.int32]
     line_numbers: Numbers
@@ -45,11 +43,9 @@ class Judged:
         lines = mask[self.owner]
         renumbered = np.cumsum(mask, dtype=np.int32) - 1
         return Judged(
-            [event for event, kept in zip(self.events, mask.tolist(), strict=True) if kept],
-            int(np.count_nonzero(mask[: self.clicks])),
+            list(compress(self.events, mask.tolist())),
             self.at[mask],
             self.utc_offset[mask],
-            self.position[mask],
             {name: column[mask] for name, column in self.numbers.items()},
             renumbered[self.owner[lines]],
             {name: column[lines] for name, column in self.line_numbers.items()},
@@ -62,40 +58,28 @@ def items_of(events: Events) -> list[Item]:
 
 
 def judge(
-    events: Events,
-    clicks: int,
-    values: Sequence[bytes],
-    positions: Sequence[int],
-    money: Money,
-    faults: dict[int, Fault],
+    topic: int, events: Events, records: Sequence[Valued], money: Money, faults: dict[int, Fault]
 ) -> Judged:
-    """Columns of all events, the first `clicks` of which are clicks, the others purchases.
+    """Columns of the events of one topic.
 
-    `values` are those of the events' records, and `positions` the records' among those of their
-    topic. `faults` gets the first fault of each event that has one; columns of faulty events are
-    void.
+    `records` are those of the events. `faults` gets the first fault of each event that has one;
+    columns of faulty events are void.
     """
     n = len(events)
     at, utc_offset = _times(events, faults)
     # One array for all columns, which are its rows.
     numbers = dict(zip(NUMBER_COLUMNS, np.full((len(NUMBER_COLUMNS), n), MISSING), strict=True))
     owner, lines = np.zeros(0, np.int32), dict[str, NDArray[np.int64]]()
-    if clicks:
-        amounts = Amounts(money, CLICKS, events[:clicks], values, faults)
-        quantities = list(map(attrgetter("quantity"), events[:clicks]))
-        numbers["quantity"][:clicks] = _quantities(quantities, lambda k: (k, "quantity"), faults)
-        numbers["price"][:clicks] = amounts.of_events("price")
-    if n > clicks:
-        found: dict[int, Fault] = {}
-        amounts = Amounts(money, PURCHASES, events[clicks:], values[clicks:], found)
+    amounts = Amounts(money, topic, events, records, faults)
+    if topic == CLICKS:
+        quantities = list(map(attrgetter("quantity"), events))
+        numbers["quantity"] = _quantities(quantities, lambda k: (k, "quantity"), faults)
+        numbers["price"] = amounts.of_events("price")
+    else:
         for name in ("value", "discount"):
-            numbers[name][clicks:] = amounts.of_events(name)
-        owner, lines = _lines(events[clicks:], amounts, found)
-        owner += np.int32(clicks)
-        for i, fault in found.items():
-            faults.setdefault(clicks + i, fault)
-    position = np.array(positions, np.int64)
-    return Judged(events, clicks, at, utc_offset, position, numbers, owner, lines)
+            numbers[name] = amounts.of_events(name)
+        owner, lines = _lines(events, amounts, faults)
+    return Judged(events, at, utc_offset, numbers, owner, lines)
 
 
 def judge_age(

@@ -17,8 +17,9 @@ from stream_app.domain.batch import (
     STRING_COLUMNS,
     EventBatch,
     Lines,
+    Strings,
 )
-from stream_app.domain.columns import strings
+from stream_app.domain.columns import TextCodes
 
 Event = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def batch_of(events: Sequence[Event]) -> EventBatch:
             name: np.array([e.get(name, MISSING) for e in ordered], np.int64)
             for name in NUMBER_COLUMNS
         },
-        strings={name: strings([e.get(name) for e in ordered]) for name in STRING_COLUMNS},
+        strings={name: _strings([e.get(name) for e in ordered]) for name in STRING_COLUMNS},
         lines=_lines(lines),
     )
 
@@ -51,8 +52,12 @@ def batch_of(events: Sequence[Event]) -> EventBatch:
 def _lines(lines: Sequence[tuple[int, Event]]) -> Lines:
     return Lines(
         event=np.array([i for i, _ in lines], np.int32),
-        item_id=strings([line.get("item_id") for _, line in lines]),
-        item_category=strings([line.get("item_category") for _, line in lines]),
+        item_id=_strings([line.get("item_id") for _, line in lines]),
+        item_category=_strings([line.get("item_category") for _, line in lines]),
         price=np.array([line.get("price", MISSING) for _, line in lines], np.int64),
         quantity=np.array([line.get("quantity", MISSING) for _, line in lines], np.int64),
     )
+
+
+def _strings(texts: list[str | None]) -> Strings:
+    return TextCodes().column(texts, len(texts))

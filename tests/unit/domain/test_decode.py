@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
 from zlib import crc32
 
 import numpy as np
@@ -73,6 +74,25 @@ def refused(clicks: list[Any], purchases: list[Any] | None = None, **options: An
     assert len(decoded.batch) == 0
     (rejected,) = decoded.rejected
     return rejected.reason, rejected.detail
+
+
+#: Sound clicks, purchases with lines, and what is refused or needs a look.
+MIXED = st.sampled_from(
+    [
+        click(),
+        click(event_id="f", channel="a", city="Ulm", item_id="i", price=1.25, currency="EUR"),
+        click(channel="b", city="Köln", quantity=2, occurred_at="2026-03-01T18:04:05+01:00"),
+        click(channel="b", price=1, currency="XXX"),
+        click(type="purchase"),
+        purchase(event_id="g", items=[{"item_id": "i", "price": 2}, {"item_category": "c"}]),
+        purchase(event_id="h", items=[{"item_id": "k", "quantity": 0.5}]),
+        purchase(coupon="x", items=[{"item_id": "k", "item_category": "d"}]),
+        b"{",
+        b"",
+        None,
+        b" " * 900 + json.dumps(click(user_id="v")).encode(),
+    ]
+)
 
 
 class TestColumns:
@@ -343,6 +363,43 @@ class TestTolerance:
         whole = decode([], values)
         parts = [decode([], values[:cut]), decode([], values[cut:])]
         assert rows(whole) == [row for part in parts for row in rows(part)]
+
+    @settings(max_examples=60)
+    @given(
+        st.lists(MIXED, max_size=7),
+        st.lists(MIXED, max_size=7),
+        st.integers(1, 5),
+        st.integers(1, 5),
+    )
+    def test_sizes_of_pieces_change_nothing(
+        self, clicks: list[Any], purchases: list[Any], piece: int, together: int
+    ) -> None:
+        whole = decode(clicks, purchases)
+        with (
+            patch("stream_app.domain.decode._PIECE", piece),
+            patch("stream_app.domain.parse._TOGETHER", together),
+        ):
+            pieces = decode(clicks, purchases)
+        assert rows(pieces) == rows(whole)
+        assert pieces.rejected == whole.rejected
+        for field in fields(EventBatch):
+            same(getattr(pieces.batch, field.name), getattr(whole.batch, field.name))
+
+
+def same(one: Any, other: Any) -> None:
+    """Fail unless both are equal, columns and dictionaries of texts alike."""
+    if isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype
+        assert one.tolist() == other.tolist()
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for name, column in one.items():
+            same(column, other[name])
+    elif is_dataclass(one):
+        for field in fields(one):
+            same(getattr(one, field.name), getattr(other, field.name))
+    else:
+        assert one == other
 
 
 def rows(decoded: Decoded) -> list[tuple[Any, ...]]:
