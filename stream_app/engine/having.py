@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 
@@ -11,48 +13,45 @@ from stream_app.engine.profiles import Profiles
 from stream_app.tagging.declarations import Listed
 from stream_app.tagging.having import having
 
-#: Rows read at a time.
-_SLICE = 10_000
+#: Rows counted at a time: of rows on a disk about as long as a small fold.
+_SLICE: Final = 2_000
 _BY = {"added": 1, "removed": -1}
 
 
 class TagUsers:
     """`counts` of one partition's users by tag, as its profiles are.
 
-    Of profiles on a disk they go on from what the last commit says. Where it does not say it they
-    are None until `count` has read all of them.
+    Of profiles on a disk they go on from what the last commit says. Where nobody says it they are
+    None until `count_some` has gone through all rows; nothing may change them meanwhile.
     """
 
     def __init__(self, profiles: Profiles, known: Mapping[str, int] | None = None) -> None:
         """Begin after a restore; `known` is what the last commit says."""
         self.counts: dict[str, int] | None = None if known is None else dict(known)
-        if not len(profiles):
-            self.counts = {}
         self.recount(profiles)
 
     def recount(self, profiles: Profiles) -> None:
-        """Count all rows, or take over what is known of the tags that are declared now."""
-        declared = profiles.program.catalogue.tags.declarations
-        if type(profiles) is Profiles:
+        """Begin to count, or take over what is known of the tags that are declared now."""
+        self._next, self._so_far = 0, Counter[str]()
+        if not len(profiles):
+            self.counts = {}
+        elif type(profiles) is Profiles:
             self.counts = None
-            for _ in self.count(profiles):
-                pass
-        elif self.counts is not None:
+        if self.counts is not None:
+            declared = profiles.program.catalogue.tags.declarations
             self.counts = {name: self.counts.get(name, 0) for name in declared}
 
-    def count(self, profiles: Profiles) -> Iterator[int]:
-        """Count all rows where nobody knows; yields now and then, to let others work meanwhile."""
+    def count_some(self, profiles: Profiles) -> None:
+        """Count the rows that come next, where nobody knows."""
         if self.counts is not None:
             return
-        program = profiles.program
-        tags = tuple(program.catalogue.tags.declarations.values())
-        counts = dict.fromkeys((tag.name for tag in tags), 0)
-        for first in range(0, profiles.extent, _SLICE):
-            slots = np.arange(first, min(first + _SLICE, profiles.extent), dtype=np.intp)
-            for name, n in having(tags, program.layout, profiles.gather(slots)).items():
-                counts[name] += n
-            yield first
-        self.counts = counts
+        program, end = profiles.program, min(self._next + _SLICE, profiles.extent)
+        tags = program.catalogue.tags.declarations
+        rows = profiles.gather(np.arange(self._next, end, dtype=np.intp))
+        self._so_far.update(having(tuple(tags.values()), program.layout, rows))
+        self._next = end
+        if end == profiles.extent:
+            self.counts = {name: self._so_far[name] for name in tags}
 
     def adopt(self, profiles: Profiles, before: Program) -> None:
         """Go on with profiles that were those of the catalogue `before`."""

@@ -116,7 +116,17 @@ class Rounds:
     @property
     def waiting(self) -> bool:
         """Whether there is something to do at once."""
-        return bool(self.queue.records) or self._look_for_due
+        return bool(self.queue.records) or self._look_for_due or not self.counted
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is known how many users have each tag; no round may run before."""
+        return self._having.counts is not None
+
+    def count_some(self) -> None:
+        """Count some users more."""
+        self._having.count_some(self.profiles)
+        self._tell_having(self._having.counts or ())
 
     def look_for_due(self) -> None:
         """Have the next rounds decide the rows whose time has come."""
@@ -170,8 +180,6 @@ class Rounds:
     async def run(self, taken: Taken, floor: int) -> None:
         """Fold and commit `taken`; `floor` (ms) raises partition time beyond the events."""
         clocks = self._clocks
-        if self._having.counts is None:
-            await self._count_having()
         started = clocks.seconds()
         self._settled = False
         folded = self._fold(taken, floor)
@@ -280,12 +288,6 @@ class Rounds:
             records.append(encode_layout(layout))
             self._layouts.add(fingerprint)
         return records
-
-    async def _count_having(self) -> None:
-        """Once after the state was spread anew, or an upgrade: later starts know by the commits."""
-        for _ in self._having.count(self.profiles):
-            await asyncio.sleep(0)
-        self._tell_having(self._having.counts or ())
 
     def _tell_having(self, tags: Iterable[str]) -> None:
         partition, counts = str(self.profiles.number), self._having.counts or {}

@@ -238,6 +238,9 @@ class PartitionTask:
                 await self._around.turns.next()
                 if self.state is not State.RUNNING:
                     break
+                if not rounds.counted:
+                    rounds.count_some()
+                    continue
                 if self._beyond:
                     await self._look_again(rounds)
                     continue

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from unittest.mock import patch
 
+from hypothesis import given
+from hypothesis import strategies as st
 from support.clicks import CATALOGUE, START, click, purchase
 from support.learned import TEXT, models
 from support.partition import Partition, program, records, settle
+from support.tag_users import tag_users
 
-from stream_app.engine.having import TagUsers
+from stream_app.engine import having, step
 from stream_app.engine.outputs import tag_states
 from stream_app.engine.profiles import Profiles
 from stream_app.tagging.declarations import Learned, TagDeclaration
@@ -53,7 +57,7 @@ async def test_counts_follow_every_round_restores_and_other_catalogues() -> None
     expected = one_by_one(task.rounds.profiles)
     assert expected
     assert {tag: n for tag, n in told(partition).items() if n} == expected
-    assert TagUsers(partition.load().profiles).counts == {**dict.fromkeys(names, 0), **expected}
+    assert tag_users(partition.load().profiles) == {**dict.fromkeys(names, 0), **expected}
 
     less = MORE.replace("  regular:", "  steady:")
     assert less != MORE
@@ -78,8 +82,23 @@ async def test_tags_by_models_are_counted_too() -> None:
     learned = {t.name for t in declared(TEXT) if isinstance(t.form, Learned)}
     assert learned & set(expected)
     assert {tag: n for tag, n in told(partition).items() if n} == expected
-    counts = TagUsers(partition.load().profiles).counts or {}
+    counts = tag_users(partition.load().profiles)
     assert {tag: n for tag, n in counts.items() if n} == expected
+
+
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 12))
+def test_counted_in_pieces_of_any_size_it_is_the_same(users: list[int], at_once: int) -> None:
+    profiles, sizes = Profiles(program()), []
+    step(profiles, [records([click(f"u{user}", n) for n, user in enumerate(users)]), []])
+    gather = profiles.gather
+    with (
+        patch.object(having, "_SLICE", at_once),
+        patch.object(profiles, "gather", lambda slots: sizes.append(len(slots)) or gather(slots)),
+    ):
+        counts = tag_users(profiles)
+    assert {tag: n for tag, n in counts.items() if n} == one_by_one(profiles)
+    assert sum(sizes) == len(profiles)
+    assert max(sizes, default=0) <= at_once
 
 
 def declared(text: str) -> Iterable[TagDeclaration]:

@@ -244,6 +244,7 @@ async def test_a_restart_amid_deciding_anew_starts_over(partition, monkeypatch):
     monkeypatch.setattr("stream_app.kafka.partition.rounds.DUE_LIMIT", 2)
     rounds = partition.task.rounds
     rounds.adopt(program(STRICT))
+    rounds.count_some()
     await rounds.run(rounds.take(), 0)
     assert rounds.waiting
     assert partition.load(program(STRICT)).profiles.due.tolist() == [0] * 5

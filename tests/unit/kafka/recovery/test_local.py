@@ -12,14 +12,15 @@ import pytest
 from aiokafka.structs import TopicPartition
 from support.clicks import CATALOGUE, click
 from support.partition import Partition, program, records, settle
+from support.tag_users import tag_users
 
-from stream_app.engine import step
+from stream_app.engine import having, step
 from stream_app.engine.changelog import META, Loader, Meta, encode_meta
 from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.shelf import row_keys
-from stream_app.engine.having import TagUsers
 from stream_app.kafka.client.writer import Outgoing
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.partition.states import State
 from stream_app.kafka.partition.turns import Turns
 from stream_app.kafka.recovery.local import Stores
 from stream_app.kafka.recovery.restore import restore
@@ -109,8 +110,8 @@ class Worker(Partition):
         assert not self.failed, self.failed
 
     @property
-    def cold(self) -> ColdProfiles:
-        return self.task.rounds.profiles
+    def cold(self) -> ColdProfiles | None:
+        return self.task.rounds and self.task.rounds.profiles
 
 
 def told(worker: Worker) -> dict[str, float]:
@@ -160,13 +161,13 @@ async def test_how_many_have_each_tag_is_known_without_reading_cold_rows(tmp_pat
     await lived(tmp_path, ("ann", "bob", "cid", "ann", "ann"), ("dan", "ann", "cid", "cid"))
     worker = Worker(stores_in(tmp_path))
     await worker.started()
-    counts = TagUsers((await restored(None)).profiles).counts
+    counts = tag_users((await restored(None)).profiles)
     assert counts["visitor"] == 4
     assert counts["regular"] == 2
     assert told(worker) == counts
     assert worker.metrics.registry.get_sample_value("stream_app_cold_reads_total") in (None, 0)
     await worker.fold("eve", "bob", "bob")
-    assert told(worker) == TagUsers((await restored(None)).profiles).counts
+    assert told(worker) == tag_users((await restored(None)).profiles)
     # Tags that another catalogue declares begin with nobody, others go on.
     more = CATALOGUE.replace("  visitor:", "  guest:").replace("spend_30d > 100", "spend_30d > 90")
     worker.task.rounds.adopt(program(more))
@@ -175,21 +176,50 @@ async def test_how_many_have_each_tag_is_known_without_reading_cold_rows(tmp_pat
     await worker.fold("ann")
     now = (await restored(None)).profiles.under(program(more))
     step(now, [[], []])
-    assert told(worker) == TagUsers(now).counts
+    assert told(worker) == tag_users(now)
     await worker.task.stop()
 
 
-async def test_where_no_commit_tells_who_has_which_tag_all_are_counted_once(tmp_path):
-    await lived(tmp_path, ("ann", "bob", "cid", "ann", "ann"), ("dan", "cid"))
+def forget_tags() -> None:
+    """Have the last commit not say who has which tag, as one of before an upgrade."""
     log = FakeConsumer.log
     at = max(i for i, (key, _) in enumerate(log) if key == META)
     meta = msgspec.json.decode(log[at][1], type=Meta)
     log[at] = encode_meta(msgspec.structs.replace(meta, users=None, tags=None))
+
+
+async def test_where_no_commit_tells_who_has_which_tag_all_are_counted_once(tmp_path):
+    await lived(tmp_path, ("ann", "bob", "cid", "ann", "ann"), ("dan", "cid"))
+    forget_tags()
     worker = Worker(stores_in(tmp_path))
     await worker.started()
     await worker.fold("cid")
-    assert told(worker) == TagUsers((await restored(None)).profiles).counts
+    assert told(worker) == tag_users((await restored(None)).profiles)
     assert worker.metrics.registry.get_sample_value("stream_app_tag_users", REGULAR) == 2
+    await worker.task.stop()
+
+
+async def test_a_partition_is_given_away_and_comes_back_while_all_are_counted(
+    tmp_path, monkeypatch
+):
+    users = tuple(f"u{n}" for n in range(40))
+    await lived(tmp_path, users, users[:20], users[:10])
+    forget_tags()
+    monkeypatch.setattr(having, "_SLICE", 1)
+    worker = Worker(stores_in(tmp_path))
+    worker.task.start()
+    while worker.cold is None or not worker.cold.shelved._read:
+        await asyncio.sleep(0)
+    # It does not wait until millions are counted: the drain timeout would end the worker.
+    await worker.task.revoke()
+    assert worker.task.state is State.PARKED
+    assert told(worker) == {}
+    await worker.task.assign()
+    async with asyncio.timeout(10):
+        while not told(worker):
+            await asyncio.sleep(0)
+    assert told(worker) == tag_users((await restored(None)).profiles)
+    assert told(worker)["regular"] == 10
     await worker.task.stop()
 
 
