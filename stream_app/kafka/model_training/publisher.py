@@ -173,6 +173,8 @@ class Publisher:
     async def close(self) -> None:
         """Disconnect."""
         tell_nothing(self._metrics)
+        # What is in use from now on, whoever leads then tells.
+        self._metrics.end("model_version")
         if self._models is not None:
             await self._models.close()
         try:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from stream_app.domain.clock import DAY, to_rfc3339
 from stream_app.kafka.client.log import Entry
 from stream_app.kafka.errors import Fatal, Refusal
+from stream_app.kafka.input_topics.lag import KNOWN_MS
 from stream_app.kafka.model_training.around import NUMBER, Around
 from stream_app.kafka.model_training.publisher import Publisher
 from stream_app.learning.drift import Alarm
@@ -57,6 +58,8 @@ class Training:
         self._publisher = Publisher(settings, around.metrics, around.new_writer(), rebuild=rebuild)
         self._caught_up = False
         self._wait = _FIRST_WAIT_S
+        #: When the lag was last heard of (steady ms).
+        self._heard = 0
         # One for the loop, one for the thread that folds.
         self._stopping = asyncio.Event()
         self._stopped = threading.Event()
@@ -166,13 +169,7 @@ class Training:
             lag = await self._lag()
             await self._publisher.follow()
         except Fatal as error:
-            health.connected(False)
-            metrics.count("reconnects")
-            log.warning("Kafka is away, next try in %.1f s: %s", self._wait, error)
-            await self._pause(self._wait)
-            self._wait = min(_LONGEST_WAIT_S, self._wait * 2)
-            # Nothing can be done, which is no stall.
-            health.progress(self._around.now())
+            await self._without_brokers(error)
             return
         if lag is None:
             return
@@ -180,11 +177,25 @@ class Training:
         health.connected(True)
         health.queued(NUMBER, lag, self._around.now())
         metrics.set("lag", lag, topic="training", partition=NUMBER)
+        self._heard = self._around.now()
         if lag == 0 and not self._caught_up:
             await self._publisher.compare()
             self._caught_up = True
             health.restored(NUMBER, self._around.now())
             log.info("All that there is has been learned")
+
+    async def _without_brokers(self, error: Fatal) -> None:
+        """Wait for them, longer each time; after a while nobody knows the lag any more."""
+        health, metrics = self._around.health, self._around.metrics
+        health.connected(False)
+        metrics.count("reconnects")
+        if self._around.now() - self._heard > KNOWN_MS:
+            metrics.end("lag")
+        log.warning("Kafka is away, next try in %.1f s: %s", self._wait, error)
+        await self._pause(self._wait)
+        self._wait = min(_LONGEST_WAIT_S, self._wait * 2)
+        # Nothing can be done, which is no stall.
+        health.progress(self._around.now())
 
     async def _lag(self) -> int | None:
         """How many offsets are left; None when it was stopped before there was an answer."""
