@@ -5,6 +5,7 @@ MINUTES   how long, at least; every kind of fault strikes once even so (3)
 BROKERS   one or three; else by whether the seed is even
 FAULTS    only these kinds, separated by commas
 ALONE=1   each fault waits until all is back from the one before, so that figures are of one fault
+FORGET=1  idle users are forgotten, whatever the seed says
 KEEP=1    leave what the processes have logged
 """
 
@@ -22,8 +23,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaos.ground import GROUNDS
-from chaos.schedule import CLOCK, PROGRAM, Fault, Kind, draw, only, shown, traits
-from chaos.stage import PLAIN, Stage, mttr, staged, traffic_of
+from chaos.schedule import CLOCK, PLAIN, PROGRAM, Fault, Kind, draw, only, shown, traits
+from chaos.shop import traffic_of
+from chaos.stage import Stage, staged
+from chaos.struck import mttr
 from stream_app.kafka.topics import TopicPlan
 
 RATE = 600.0
@@ -50,13 +53,14 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
         kinds: Sequence[Kind] = (*PROGRAM, *CLOCK, *ground.kinds)
         kinds = only(kinds, *os.environ["FAULTS"].split(",")) if "FAULTS" in os.environ else kinds
         drawn = PLAIN if "ALONE" in os.environ else traits(seed)
+        drawn = drawn._replace(forgetting=drawn.forgetting or "FORGET" in os.environ)
         print(f"{where} broker(s), {workers} workers, clock: {'wall' if live else 'event'}")
         print(drawn, flush=True)
         halves = [draw(seed, minutes * 60, kinds)]
         if drawn.to:
             # Every kind strikes before and after.
             halves = [draw(f"{seed} {half}", minutes * 30, kinds) for half in ("before", "after")]
-        traffic = traffic_of(seed, RATE if live else 0.0)
+        traffic = traffic_of(seed, RATE if live else 0.0, forgetting=drawn.forgetting)
         clock = {"clock": "wall"} if live else {}
         plan = plan_of(f"c{uuid.uuid4().hex[:8]}")
         async with staged(
@@ -73,12 +77,14 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
                     await play(on, faults)
                 await on.settle()
                 await on.ready()
+                if drawn.forgetting:
+                    await on.rest()
             await on.crew.end()
             code, said = await on.verdict()
             missed = on.missed()
     print(said, end="")
     print(mttr(on.struck))
-    print(f"zombies ended with: {on.zombies}")
+    print(f"zombies ended with: {on.strikes.zombies}")
     print(*missed, sep="\n", end="\n" * bool(missed))
     code = code or int(bool(missed))
     came = "BROKEN" if code else "nothing lost, nothing doubled"

@@ -32,9 +32,10 @@ class Row(NamedTuple):
 
 
 class Transaction(NamedTuple):
-    """What one transaction wrote: how far inputs are folded, partition time, last rows.
+    """What one transaction wrote: how far inputs are folded, partition time, rows by user.
 
     A round that passes the end of a day writes a user twice: as he was then, and as he is after it.
+    So does one in which he is forgotten.
     `epoch` is how often the number of partitions had been changed. While it is changed (`moving`),
     rows of several transactions are in one of these.
     """
@@ -43,7 +44,7 @@ class Transaction(NamedTuple):
     time: int
     epoch: int
     moving: bool
-    rows: dict[str, Row]
+    rows: dict[str, list[Row]]
     at: Record
 
 
@@ -72,7 +73,7 @@ def transactions(records: Sequence[Record]) -> Iterator[Transaction]:
             if current is None:
                 raise ValueError(f"{record}: a row before any offsets")
             row = _row(record, layouts)
-            current.rows[row.user] = row
+            current.rows.setdefault(row.user, []).append(row)
     if current is not None:
         yield current
 

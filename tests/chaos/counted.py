@@ -118,7 +118,8 @@ class _Reading:
     def move(self, done: Transaction, there: Mapping[str, Life]) -> Iterator[str]:
         """Compare rows that arrive with those that were `there`, wherever; others leave."""
         self._seen.counts["transactions"] += 1
-        for user, row in done.rows.items():
+        for user, rows in done.rows.items():
+            row = rows[-1]
             self.lives.pop(user, None)
             self._rows.pop(user, None)
             if row.counted is None:
@@ -151,20 +152,36 @@ class _Reading:
         return found
 
     def _check_user(self, user: str, came: Came, done: Transaction) -> Iterator[str]:
-        life, row = self.lives.get(user, Life()), done.rows.get(user)
+        life, rows = self.lives.get(user, Life()), done.rows.get(user, [])
         logs = new_to(life, by_log(came))
         new, all_of_them = sum(map(len, logs)), sum(map(len, came.values()))
-        self._seen.counts.update(rows=int(row is not None), events=new, repeated=all_of_them - new)
+        self._seen.counts.update(rows=len(rows), events=new, repeated=all_of_them - new)
         may_be = outcomes(life, logs, self._retention)
         self._seen.counts["undecided"] += len({(over, one.counted) for over, one in may_be}) > 1
-        if row is None:
+        born = self._born(user)
+        for row in rows:
+            yield from self._note(row)
+        if not rows:
             if new:
                 yield f"{done.at}: {new} events came of {user}, and no row says so"
                 self.lives[user] = may_be[0][1]
-        elif row.counted is None:
-            yield from self._check_gone(user, row, may_be, done.time)
+        elif rows[-1].counted is None:
+            yield from self._check_gone(user, rows[-1], may_be, done.time)
         else:
-            yield from self._check_row(row, may_be, done)
+            yield from self._check_row(rows[-1], born, may_be, done)
+
+    def _note(self, row: Row) -> Iterator[str]:
+        """Take note of the life that a row is of."""
+        born, lives = self._born(row.user), self._seen.lives[row.user]
+        if row.counted is None:
+            return
+        if row.born < born:
+            yield f"{row.at}: {row.user} began at {born}, and again at {row.born}"
+        if row.born == born:
+            lives.pop()
+        elif lives:
+            self._seen.counts["came back"] += 1
+        lives.append(Span(row.born, row.version))
 
     def _check_gone(self, user: str, row: Row, may_be: list[Outcome], now: int) -> Iterator[str]:
         lasts = [life.last for _, life in may_be]
@@ -174,30 +191,26 @@ class _Reading:
         self.lives.pop(user, None)
         self._rows.pop(user, None)
 
-    def _check_row(self, row: Row, may_be: list[Outcome], done: Transaction) -> Iterator[str]:
-        born = self._born(row.user)
+    def _check_row(
+        self, row: Row, born: int, may_be: list[Outcome], done: Transaction
+    ) -> Iterator[str]:
+        """Compare a user's last row; his life before began at `born`."""
         there = row.user in self._rows
-        goes_on, ended = there and row.born == born, there and row.born != born
+        ended = there and row.born != born
         right = [
             life
             for over, life in may_be
             if life.counted == row.counted and (over == ended or not there)
         ]
         if not right or not may_be[0][1].events:
-            said = [
-                ("begun anew with" * over or "gone on to", life.counted) for over, life in may_be
-            ]
+            said = " or ".join(_told(over, life.counted) for over, life in may_be)
             yield (
-                f"{row.at}: {row.user} has {'begun anew with' * ended or 'gone on to'} (events, "
-                f"cents) {row.counted} where the inputs below {done.following} say {said}"
+                f"{row.at}: {row.user} {_told(ended, row.counted)} where the inputs below "
+                f"{done.following} say that he {said}"
             )
-        if not goes_on:
-            if row.born <= born:
-                yield f"{row.at}: {row.user} began at {born}, and again at {row.born}"
-            self._seen.lives[row.user].append(Span(row.born, row.version))
-            self._seen.counts["forgotten"] += ended
-            self._seen.counts["came back"] += len(self._seen.lives[row.user]) > 1
-        self._seen.lives[row.user][-1] = Span(row.born, row.version)
+        if not there and row.born == born:
+            yield f"{row.at}: {row.user}, who was forgotten, goes on as of {born}"
+        self._seen.counts["forgotten"] += ended
         self.lives[row.user], self._rows[row.user] = (right or [may_be[0][1]])[0], row
 
     def _born(self, user: str) -> int:

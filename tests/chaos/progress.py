@@ -25,6 +25,8 @@ class Progress:
 
     def __init__(self, servers: str, plan: TopicPlan) -> None:
         self.following: dict[Input, int] = {}
+        #: How many transactions have been seen.
+        self.transactions = 0
         #: How far the internal topic is seen here, and its committed records' next offsets.
         self._passed: dict[TopicPartition, int] = {}
         self._routed: dict[Input, int] = {}
@@ -110,6 +112,7 @@ class Progress:
                     continue
                 for record in records:
                     if record.key == META:
+                        self.transactions += 1
                         meta = json.loads(record.value)
                         self._raise(self.following, positions(meta, part.partition))
             for part in self._consumer.assignment():

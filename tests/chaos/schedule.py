@@ -23,6 +23,7 @@ class Traits(NamedTuple):
     profiles are on disk, in a folder that a kill leaves (`kept`) or takes with it (`lost`). `to`:
     half-way the state is spread over so many partitions, by a command that is killed at `step` and
     run again; 0 for never. `standbys`: so many other workers keep a copy of each partition.
+    `forgetting`: users leave for so long that they are forgotten, and come back.
     """
 
     anyhow: bool
@@ -31,13 +32,19 @@ class Traits(NamedTuple):
     to: int
     step: str
     standbys: int = 0
+    forgetting: bool = False
 
     def __str__(self) -> str:
         told = [f"producers place events anyhow, clicks on {self.clicks} partitions"] * self.anyhow
         told += [f"profiles on disk, {self.cold} by kills"] * bool(self.cold)
         told += [f"then {self.to} partitions, killed at {self.step!r}"] * bool(self.to)
         told += ["partitions have standbys"] * bool(self.standbys)
+        told += ["idle users are forgotten"] * self.forgetting
         return "; ".join(told)
+
+
+#: Producers place events by their user, all is in memory, partitions stay as many, and users too.
+PLAIN = Traits(False, 0, "", 0, "")
 
 
 class Fault(NamedTuple):
@@ -105,6 +112,7 @@ def traits(seed: int) -> Traits:
         to if ways & 4 else 0,
         step,
         standbys=rng.randrange(2),
+        forgetting=bool(rng.randrange(2)),
     )
 
 

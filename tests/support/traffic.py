@@ -110,8 +110,7 @@ class Traffic:
             self.made["twice"] += 1
             return self._random.choice(self._recent)
         self._number += 1
-        user = f"user-{int(self.users * self._random.random() ** 2)}"
-        at = self.start + self._number * self.step_ms
+        user, at = f"user-{self._who()}", self._when()
         if draw > 0.97:
             at -= self._random.randrange(8 * 3_600_000)
         if draw > 0.99:
@@ -120,6 +119,13 @@ class Traffic:
         made = self._purchase(user, at) if self._random.random() < 0.15 else self._click(user, at)
         self._recent.append(made)
         return made
+
+    def _who(self) -> int:
+        """Whose the next event is; some come much more often than others."""
+        return int(self.users * self._random.random() ** 2)
+
+    def _when(self) -> int:
+        return self.start + self._number * self.step_ms
 
     def _event(self, kind: str, user: str, at: int, **fields: Any) -> bytes:
         event = {"event_id": f"e-{self._number}", "type": kind, "user_id": user, "occurred_at": at}

@@ -10,7 +10,9 @@ import pytest
 from chaos.bugs import SCENARIOS
 from chaos.ground import Shared, one_broker
 from chaos.schedule import CLOCK, PROGRAM, draw, only, shown, traits
-from chaos.stage import mttr, staged, traffic_of
+from chaos.shop import traffic_of
+from chaos.stage import staged
+from chaos.struck import mttr
 from support.traffic import Traffic
 
 from stream_app.kafka.topics import TopicPlan
