@@ -47,8 +47,7 @@ def main(
     --share makes users and backlogs of the rates smaller or larger.
     What is measured replaces what --output has of it; all else there stays.
     """
-    chosen = only.split(",") if only else [c.name for c in CONTENDERS]
-    contenders = [c for c in CONTENDERS if c.name in chosen]
+    contenders = _chosen(only)
     sizes = trials.QUICK if quick else trials.Sizes().scaled(share)
     signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     found: dict[str, Any] = orjson.loads(output.read_bytes()) if output.exists() else {}
@@ -58,10 +57,19 @@ def main(
         folder = keep or Path(scratch)
         with EmbeddedKafka(Path(scratch) / "kafka", port=0, say=click.echo) as kafka:
             found["versions"] = versions(list(CONTENDERS))
-            bench = _Bench(kafka.bootstrap_servers, folder, sizes, found, output, about)
+            bench = _Bench(kafka, folder, sizes, found, output, about)
             for part in parts.split(","):
                 bench.run(part, contenders, rounds)
     click.echo(f"\n{report.table(found)}")
+
+
+def _chosen(only: str | None) -> list[Contender]:
+    """The contenders named, in their order; all without names."""
+    known = {contender.name: contender for contender in CONTENDERS}
+    names = only.split(",") if only else list(known)
+    if unknown := set(names) - known.keys():
+        raise click.BadParameter(f"no contender {', '.join(unknown)}: there are {', '.join(known)}")
+    return [contender for name, contender in known.items() if name in names]
 
 
 class _Bench:
@@ -69,14 +77,14 @@ class _Bench:
 
     def __init__(
         self,
-        servers: str,
+        kafka: EmbeddedKafka,
         folder: Path,
         sizes: trials.Sizes,
         found: dict[str, Any],
         output: Path,
         about: dict[str, Any],
     ) -> None:
-        self._servers = servers
+        self._kafka = kafka
         self._folder = folder
         self._sizes = sizes
         self._found = found
@@ -84,20 +92,23 @@ class _Bench:
         self._about = about
 
     def run(self, part: str, contenders: list[Contender], rounds: int) -> None:
-        """Run one part; rates round by round, so that the sides alternate."""
+        """Run one part; rates round by round, every second in reverse, so that sides alternate."""
         if part == "rate":
+            self._found["job_us_per_event"] = round(trials.alone(), 1)
             for contender in contenders:
                 self._entry(contender)["rate"] = []
             for number in range(rounds):
-                for contender in contenders:
+                for contender in contenders[:: -1 if number % 2 else 1]:
                     self._rate(contender, number)
             return
         trial = {"check": trials.check, "kill": trials.kill}[part]
         for contender in contenders:
+            if part == "kill" and not contender.survives:
+                continue
             self._entry(contender)[part] = self._tried(
                 contender,
                 part,
-                lambda c=contender: asyncio.run(trial(c, self._servers, self._folder, self._sizes)),
+                lambda c=contender: asyncio.run(trial(c, self._kafka, self._folder, self._sizes)),
             )
             self._write()
 
@@ -106,7 +117,7 @@ class _Bench:
             contender,
             "rate",
             lambda: asyncio.run(
-                trials.rate(contender, self._servers, self._folder, self._sizes, number)
+                trials.rate(contender, self._kafka, self._folder, self._sizes, number)
             ),
         )
         self._entry(contender)["rate"].append(measured)
@@ -126,7 +137,7 @@ class _Bench:
             found = trial()
         except Exception as error:
             traceback.print_exc()
-            found = {"failed": str(error).splitlines()[0][:300]}
+            found = {"failed": (str(error) or type(error).__name__).splitlines()[0][:300]}
         click.echo(f"  {part} {contender.name}: {', '.join(f'{k} {v}' for k, v in found.items())}")
         return found
 

@@ -22,8 +22,8 @@ CLOSE = 1e-9
 class Reference:
     """The job, event by event, in this process."""
 
-    def __init__(self) -> None:
-        self._job = Job(audit=True)
+    def __init__(self, *, audit: bool = True) -> None:
+        self._job = Job(audit=audit)
         self._states: dict[str, State] = {}
         self.features: Profiles = {}
 

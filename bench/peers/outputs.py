@@ -25,7 +25,8 @@ class Outputs:
 
     def __init__(self, servers: str, topic: str) -> None:
         self.values: list[bytes] = []
-        self._marks: dict[str, float] = {}
+        #: When each mark came out (monotonic).
+        self.moments: dict[str, float] = {}
         self._parts = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=servers,
@@ -55,14 +56,14 @@ class Outputs:
                 for record in records:
                     self.values.append(record.value)
                     if match := _MARK.search(record.value):
-                        self._marks.setdefault(match[0].decode(), at)
+                        self.moments.setdefault(match[0].decode(), at)
 
     async def reach(
         self, marks: Collection[str], seconds: float, check: Callable[[], None]
     ) -> float:
         """Wait until all marks have come out; return the moment (monotonic) of the last one."""
         deadline = time.monotonic() + seconds
-        while missing := [mark for mark in marks if mark not in self._marks]:
+        while missing := [mark for mark in marks if mark not in self.moments]:
             if self._task.done():
                 self._task.result()
             check()
@@ -71,11 +72,11 @@ class Outputs:
                     f"{len(missing)} of {len(marks)} marks missing in {seconds:.0f} s"
                 )
             await asyncio.sleep(0.02)
-        return max(self._marks[mark] for mark in marks)
+        return max(self.moments[mark] for mark in marks)
 
     def has(self, marks: Collection[str]) -> bool:
         """Have all marks come out?"""
-        return all(mark in self._marks for mark in marks)
+        return all(mark in self.moments for mark in marks)
 
     async def grow(self, count: int, seconds: float, check: Callable[[], None]) -> None:
         """Wait until at least `count` values have come out."""

@@ -20,9 +20,12 @@ RESULTS: Final = ROOT / "bench" / "peers" / "results.json"
 PAGE: Final = ROOT / "docs" / "performance.md"
 BEGIN: Final = "<!-- peers -->"
 END: Final = "<!-- end of peers -->"
+#: Kills of a trial.
+KILLS: Final = 2
 #: Of a machine with two cores: more than this waited already.
 BUSY: Final = 1.0
 _TITLES: Final = {contender.name: contender.title for contender in CONTENDERS}
+_FORGETFUL: Final = {contender.name for contender in CONTENDERS if not contender.survives}
 
 Found = Mapping[str, Any]
 
@@ -30,24 +33,49 @@ Found = Mapping[str, Any]
 def table(found: Found) -> str:
     """All tables and what they were measured on, as Markdown."""
     entries = {n: found["contenders"][n] for n in _TITLES if n in found.get("contenders", {})}
-    parts = [_measured(entries), _guaranteed(entries), _failures(entries), _provenance(found)]
+    parts = [_measured(entries), _rounds(entries), _failures(entries), _provenance(found)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _measured(entries: Found) -> str:
+    """What each guarantees, by its documents, and what it did."""
     lines = [
-        "| | events/s | CPU µs/event | peak MB | the job done right | after two kill -9 "
-        "| rounds (events/s; load average) |",
-        "|---|---:|---:|---:|---|---|---|",
+        f"| | {' | '.join(ROWS)} | events/s | CPU µs/event | broker µs/event "
+        "| peak MB | the job done right | after two kill -9 |",
+        "|---" * (len(ROWS) + 1) + "|---:|---:|---:|---:|---|---|",
     ]
     for name, entry in entries.items():
         rounds = _whole(entry)
-        cells = [_median(rounds, "events_per_second", 1), _median(rounds, "cpu_us_per_event", 1)]
-        cells += [_median(rounds, "peak_bytes", 1e-6), _right(entry), _survived(entry.get("kill"))]
-        shown = ", ".join(
-            f"{r['events_per_second']:,.0f} ({r['load_average']:.1f})" for r in rounds
+        cells = [*CLAIMS[name], _rate(rounds)]
+        cells += [_median(rounds, "cpu_us_per_event", 1), _median(rounds, "broker_us_per_event", 1)]
+        cells += [_median(rounds, "peak_bytes", 1e-6), _right(entry), _survived(name, entry)]
+        lines.append(f"| {_TITLES[name]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _rate(rounds: list[Found]) -> str:
+    """The median; told where a round had no steady window."""
+    ends = "" if all(r["steady"] for r in rounds) else " (not steady)"
+    return _median(rounds, "events_per_second", 1) + ends
+
+
+def _rounds(entries: Found) -> str:
+    """Every round: its window, and how busy the machine was when it began."""
+    lines = [
+        "| each round | events/s (CPU µs/event) | events and seconds of the window "
+        "| warmed up for s | load average |",
+        "|---|---|---|---|---|",
+    ]
+    for name, entry in entries.items():
+        rounds = _whole(entry)
+        columns = (
+            [f"{r['events_per_second']:,.0f} ({r['cpu_us_per_event']:.0f})" for r in rounds],
+            [f"{r['window_events']:,} in {r['window_seconds']:.1f}" for r in rounds],
+            [f"{r['warm_up_seconds']:.0f}" for r in rounds],
+            [f"{r['load_average']:.1f}" for r in rounds],
         )
-        lines.append(f"| {_TITLES[name]} | {' | '.join(cells)} | {shown or '–'} |")
+        cells = " | ".join("; ".join(column) or "–" for column in columns)
+        lines.append(f"| {_TITLES[name]} | {cells} |")
     return "\n".join(lines)
 
 
@@ -74,15 +102,19 @@ def _right(entry: Found) -> str:
     return f"**wrong** for {wrong} users of a backlog" if wrong else "yes"
 
 
-def _survived(found: Found | None) -> str:
+def _survived(name: str, entry: Found) -> str:
     """What kills did: to state and tags, and to the chain of published changes."""
+    if name in _FORGETFUL:
+        return "not tried: it keeps nothing"
+    found = entry.get("kill")
     if found is None:
         return "–"
     if "failed" in found:
         return "did not come back"
+    amid = found["kills_amid_a_wave"]
+    told = [] if amid == KILLS else [f"({amid} of {KILLS} kills hit it at work)"]
     if found["once"]:
-        return "equal, each change once"
-    told = []
+        return " ".join(["equal, each change once", *told])
     if not found["equal"]:
         users = max(found["features_differ"], found["tags_differ"])
         told.append(f"**wrong** for {users} of {found['users']} users")
@@ -93,15 +125,6 @@ def _survived(found: Found | None) -> str:
     if found["missing"]:
         told.append(f"{found['missing']:,} changes missing")
     return "; ".join(told)
-
-
-def _guaranteed(entries: Found) -> str:
-    head = " | ".join(_TITLES[name] for name in entries)
-    lines = [f"| by its documents | {head} |", "|---" * (len(entries) + 1) + "|"]
-    for place, row in enumerate(ROWS):
-        cells = " | ".join(CLAIMS[name][place] for name in entries)
-        lines.append(f"| {row} | {cells} |")
-    return "\n".join(lines)
 
 
 def _failures(entries: Found) -> str:
@@ -128,6 +151,12 @@ def _provenance(found: Found) -> str:
         f"{machine['system']}; the broker on the same machine. Apache Kafka {versions['kafka']}, "
         f"{', '.join(f'{k} {v}' for k, v in found.get('versions', {}).items())}. {about['date']}."
     )
+    if alone := found.get("job_us_per_event"):
+        text += (
+            f" The job alone, in a loop without Kafka, framework or store: {alone:.0f} µs an event."
+        )
+    if (share := about["sizes"]["share"]) != 1:
+        text += f" **Users and backlogs were {share:g} of their whole size.**"
     if loads and max(loads) > BUSY:
         text += (
             f" **The machine was not quiet**: its load average before the rounds was "

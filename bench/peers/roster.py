@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,9 @@ class Contender:
     """`module` runs in `environment`; `command` gives the arguments after the interpreter.
 
     `prepare` are arguments of commands to run once in an empty folder, before the first start.
-    `events` is the backlog for measuring, chosen so that it takes some ten seconds.
+    `events` is the backlog for measuring, chosen so that it takes some twenty seconds; `wave` is
+    one with a kill in it, long enough for a commit to come before. One that does not survive a
+    kill keeps no state, so that none is tried.
     """
 
     name: str
@@ -35,8 +37,10 @@ class Contender:
     environment: str
     command: Callable[[Plan], list[str]]
     events: int
+    wave: int
     prepare: Callable[[Plan], list[str]] | None = None
-    extra: dict[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+    survives: bool = True
 
     def arguments(self, plan: Plan) -> list[str]:
         """The whole command."""
@@ -46,7 +50,7 @@ class Contender:
         """What its process is told."""
         if self.name == "stream_app":
             return lane.environment() | {"STREAM_APP_HTTP_PORT": str(free_port())}
-        return plan.environment() | self.extra
+        return plan.environment() | dict(self.extra)
 
 
 def _module(name: str) -> Callable[[Plan], list[str]]:
@@ -57,29 +61,50 @@ def _recovery(plan: Plan) -> str:
     return str(Path(plan.folder) / "recovery")
 
 
-def _bytewax(plan: Plan) -> list[str]:
+def _bytewax(*more: str) -> Callable[[Plan], list[str]]:
     flow = "bench.peers.contenders.bytewax_flow:flow"
-    return ["-m", "bytewax.run", flow, "-r", _recovery(plan), "-s", "10", "-b", "0"]
+    return lambda plan: ["-m", "bytewax.run", flow, *(m.format(_recovery(plan)) for m in more)]
 
 
+_SAFE, _FAST = {"PEERS_MODE": "safe"}, {"PEERS_MODE": "fast"}
+_FLINK = {"PEERS_FLINK_JARS": ";".join(jar.as_uri() for jar in JARS)}
+
+#: Each first with the guarantee nearest to ours, then as fast as its documents allow.
 CONTENDERS = (
     Contender(
         "stream_app", "stream_app", "",
-        lambda _: ["-m", "stream_app", "worker", "--no-restart"], 300_000,
-    ),
-    Contender("faust", "Faust + River", "", _module("stock_faust"), 20_000),
-    Contender(
-        "faust_eo", "Faust + River, `exactly_once`", "", _module("stock_faust"), 20_000,
-        extra={"PEERS_GUARANTEE": "exactly_once"},
-    ),
-    Contender("quix", "Quix Streams + River", "quix", _module("quix_streams"), 100_000),
-    Contender(
-        "bytewax", "Bytewax + River", "bytewax", _bytewax, 200_000,
-        prepare=lambda plan: ["-m", "bytewax.recovery", _recovery(plan), "1"],
+        lambda _: ["-m", "stream_app", "worker", "--no-restart"], 900_000, 60_000,
     ),
     Contender(
-        "flink", "PyFlink + River", "flink", _module("py_flink"), 40_000,
-        extra={"PEERS_FLINK_JARS": ";".join(jar.as_uri() for jar in JARS)},
+        "faust", "Faust, exactly once", "", _module("stock_faust"), 80_000, 12_000, extra=_SAFE,
+    ),
+    Contender(
+        "faust_fast", "Faust, at least once", "", _module("stock_faust"), 80_000, 12_000,
+        extra=_FAST,
+    ),
+    Contender(
+        "quix", "Quix Streams, exactly once", "quix", _module("quix_streams"), 150_000,
+        50_000, extra=_SAFE,
+    ),
+    Contender(
+        "quix_fast", "Quix Streams, at least once, no changelog", "quix", _module("quix_streams"),
+        150_000, 50_000, extra=_FAST,
+    ),
+    Contender(
+        "bytewax", "Bytewax, snapshots", "bytewax", _bytewax("-r", "{}", "-s", "10", "-b", "0"),
+        500_000, 75_000, prepare=lambda plan: ["-m", "bytewax.recovery", _recovery(plan), "1"],
+    ),
+    Contender(
+        "bytewax_fast", "Bytewax, no recovery", "bytewax", _bytewax(), 500_000, 75_000,
+        survives=False,
+    ),
+    Contender(
+        "flink", "PyFlink, exactly once", "flink", _module("py_flink"), 100_000, 35_000,
+        extra=_SAFE | _FLINK,
+    ),
+    Contender(
+        "flink_fast", "PyFlink, no checkpoints", "flink", _module("py_flink"), 100_000, 35_000,
+        extra=_FAST | _FLINK, survives=False,
     ),
 )  # fmt: skip
 CATALOGUE = str(engine.CATALOGUE)

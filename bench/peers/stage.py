@@ -25,6 +25,8 @@ from bench.peers.tree import Tree
 
 #: How long a phase may take; a start of Flink is in the first one.
 PATIENCE_S = float(os.environ.get("PEERS_PATIENCE_S", "240"))
+#: How often contenders commit that do so by time.
+COMMIT_S = 5.0
 #: Events are of 2026: nothing is to be deleted for its age.
 _FOR_EVER = {"retention.ms": "-1"}
 
@@ -32,14 +34,16 @@ _FOR_EVER = {"retention.ms": "-1"}
 class Stage:
     """A contender's lane: `start` as often as it takes, `feed`, `reach`."""
 
-    def __init__(self, contender: Contender, lane: Lane, folder: Path, *, audit: bool) -> None:
+    def __init__(
+        self, contender: Contender, lane: Lane, folder: Path, *, audit: bool, commit_s: float
+    ) -> None:
         self.contender = contender
         self.lane = lane
         self.folder = folder
         plan = lane.plan
         self.plan = Plan(
             lane.servers, plan.app_id, plan.clicks, plan.purchases, plan.tags, PARTITIONS,
-            str(folder), audit,
+            str(folder), audit, commit_s,
         )  # fmt: skip
         self.outputs = Outputs(lane.servers, plan.tags)
 
@@ -87,13 +91,19 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    contender: Contender, servers: str, name: str, folder: Path, *, audit: bool
+    contender: Contender,
+    servers: str,
+    name: str,
+    folder: Path,
+    *,
+    audit: bool,
+    commit_s: float = COMMIT_S,
 ) -> AsyncIterator[Stage]:
     """A stage with its topics, which are deleted in the end."""
     lane = Lane(servers, f"{name}-{contender.name}".replace("_", "-"), CATALOGUE, learning=True)
     own = folder / lane.name
     own.mkdir(parents=True)
-    stage = Stage(contender, lane, own, audit=audit)
+    stage = Stage(contender, lane, own, audit=audit, commit_s=commit_s)
     await _create(lane)
     if contender.name == "stream_app":
         await lane.create()

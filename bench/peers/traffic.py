@@ -6,14 +6,16 @@ day, so its windows only grow; before it everybody has one event at the same mom
 has what has left the windows be seen; and a wave is produced when the one before has been worked
 off. Whatever is decided once a condition is true is then decided alike, hysteresis included.
 Marks are events of users of their own, one a topic and partition, whose changes tell that all
-before them has been worked off.
+before them has been worked off. A backlog has them after every slice, to see how far it is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +47,19 @@ class Record:
 
 @dataclass(frozen=True)
 class Phase:
-    """Records in order; the changes of the users `marks` tell that all are worked off."""
+    """Records in order; the changes of the users `marks` tell that all are worked off.
+
+    `weights` says how many events of its topic and partition each mark stands for: those between
+    it and the one before.
+    """
 
     records: list[Record]
-    marks: frozenset[str]
+    weights: Mapping[str, int]
+
+    @property
+    def marks(self) -> Collection[str]:
+        """The users of all marks."""
+        return self.weights.keys()
 
 
 class Marks:
@@ -60,15 +71,22 @@ class Marks:
         found = partitions_of(keys, PARTITIONS)
         self._free = {p: iter(numbers[found == p].tolist()) for p in range(PARTITIONS)}
 
-    def phase(self, records: list[Record]) -> Phase:
-        """The records with marks behind them."""
-        at = max(record.at for record in records)
-        made = [
-            self._mark(topic, partition, at)
-            for partition in range(PARTITIONS)
-            for topic in (CLICKS, PURCHASES)
-        ]
-        return Phase(records + made, frozenset(mark.key.decode() for mark in made))
+    def phase(self, records: list[Record], slices: int = 1) -> Phase:
+        """The records in slices of the same size, each with marks behind it."""
+        found: list[Record] = []
+        weights: dict[str, int] = {}
+        size = -(-len(records) // slices)
+        for begin in range(0, len(records), size):
+            piece = records[begin : begin + size]
+            partitions = partitions_of([record.key for record in piece], PARTITIONS).tolist()
+            counts = Counter(zip((r.topic for r in piece), partitions, strict=True))
+            at = max(record.at for record in piece)
+            found += piece
+            for topic, partition in product((CLICKS, PURCHASES), range(PARTITIONS)):
+                mark = self._mark(topic, partition, at)
+                weights[mark.key.decode()] = counts[topic, partition]
+                found.append(mark)
+        return Phase(found, weights)
 
     def _mark(self, topic: int, partition: int, at: int) -> Record:
         user = f"mark-{next(self._free[partition]):07d}"
@@ -128,6 +146,8 @@ def waves(users: int, size: int, seed: int = events.SEED) -> Iterator[Phase]:
 
 #: Tags whose state in a backlog depends on when it is looked at: hysteresis over windows that move.
 BY_MOMENT = frozenset({"window_shopper", "frequent_visitor"})
+#: Pieces of a backlog with marks between them.
+SLICES = 50
 #: Days over which a backlog is spread: nothing leaves a window of 30 days meanwhile.
 SPAN = 24
 
@@ -140,5 +160,5 @@ def backlog(users: int, warm: int, size: int, seed: int = events.SEED) -> Iterat
     drawn = events.zipf(warm + size, users, rng)
     all_made = made(drawn, np.linspace(begin, end, warm + size).astype(np.int64), "b", rng)
     yield marks.phase(tick(users, begin) + all_made[:warm])
-    yield marks.phase(all_made[warm:])
+    yield marks.phase(all_made[warm:], SLICES)
     yield marks.phase(tick(users, end + HOUR))

@@ -84,11 +84,11 @@ class Tree:
 
     def cpu_seconds(self) -> float:
         """User and system time so far of all of them, and of their children that have ended."""
-        total = 0
+        total = 0.0
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                total += sum(map(int, _stat(pid)[11:15]))
-        return total / _TICKS
+                total += cpu_seconds(pid)
+        return total
 
     def memory_bytes(self) -> int:
         """Proportional memory of all of them: what several share counts once."""
@@ -112,6 +112,11 @@ class Tree:
         """The last lines of its output."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time so far of a process, and of its children that have ended."""
+    return sum(map(int, _stat(pid)[11:15])) / _TICKS
 
 
 def _stat(pid: int) -> list[str]:

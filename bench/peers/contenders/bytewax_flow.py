@@ -1,7 +1,10 @@
-"""Bytewax: a stateful operator that takes a batch a user, recovery by snapshots in SQLite.
+"""Bytewax: a stateful operator that takes a batch a user; recovery by snapshots in SQLite, or none.
 
-As its documentation advises: batches (`stateful_batch`, a large source batch), snapshots every ten
-seconds (its default) into a recovery folder. Run by `python -m bytewax.run`.
+Run by `python -m bytewax.run`, whose options (roster.py) decide on recovery: with `-r`, snapshots
+every ten seconds; without, it begins at the beginning and knows nobody. Settings are from
+docs/guide/concepts/recovery.md (longer intervals cost less and go further back), kafka.md there and
+docs/guide/advanced-concepts/performance.md of bytewax/bytewax: one worker a process, since workers
+of a process share the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -11,8 +14,7 @@ from typing import Any
 
 import bytewax.operators as op
 import orjson
-from bytewax.connectors.kafka import KafkaSinkMessage
-from bytewax.connectors.kafka import operators as kop
+from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource
 from bytewax.dataflow import Dataflow
 
 from bench.peers.contenders.plan import Plan, packed
@@ -40,26 +42,24 @@ class Profile(op.StatefulBatchLogic[bytes, bytes, bytes]):
         return pickle.dumps(self._state)
 
 
-def keyed(message: Any) -> tuple[str, bytes]:
-    """An event by its user."""
-    return message.key.decode(), message.value
+def keyed(messages: list[Any]) -> list[tuple[str, bytes]]:
+    """Events by their users."""
+    return [(message.key.decode(), message.value) for message in messages]
 
 
-def published(item: tuple[str, bytes]) -> KafkaSinkMessage[bytes, bytes]:
-    """A change as the sink takes it."""
-    return KafkaSinkMessage(item[0].encode(), item[1])
+def published(items: list[tuple[str, bytes]]) -> list[KafkaSinkMessage[bytes, bytes]]:
+    """Changes as the sink takes them."""
+    return [KafkaSinkMessage(user.encode(), value) for user, value in items]
 
 
 flow = Dataflow("peers")
-events = kop.input(
-    "events", flow, brokers=[PLAN.servers], topics=[PLAN.clicks, PLAN.purchases], batch_size=5_000
-)
-by_user = op.map("by user", events.oks, keyed)
+# performance.md: up to 1,000 messages a batch by default, larger ones for throughput (5,000 there).
+# An error ends the flow, as by default; `kop.input` would add a step that parts errors off.
+source = KafkaSource([PLAN.servers], [PLAN.clicks, PLAN.purchases], batch_size=5_000)
+events = op.input("events", flow, source)
+# performance.md: operators of whole batches where a call for each item costs.
+by_user = op.flat_map_batch("by user", events, keyed)
 changes = op.stateful_batch("profiles", by_user, Profile)
-kop.output(
-    "tags",
-    op.map("messages", changes, published),
-    brokers=[PLAN.servers],
-    topic=PLAN.tags,
-    add_config={"linger.ms": "5", "compression.type": "lz4"},
-)
+# The sink flushes after every batch, so lingering beyond librdkafka's 5 ms gains nothing.
+sink = KafkaSink([PLAN.servers], PLAN.tags, add_config={"compression.type": "lz4"})
+op.output("tags", op.flat_map_batch("messages", changes, published), sink)

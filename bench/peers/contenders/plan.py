@@ -15,7 +15,8 @@ PREFIX = "PEERS_"
 class Plan:
     """Broker, topics, the name of the application and a folder for its state.
 
-    With `audit` it publishes all features at audit events.
+    With `audit` it publishes all features at audit events. Who commits by time does so every
+    `commit_s` seconds.
     """
 
     servers: str
@@ -26,6 +27,7 @@ class Plan:
     partitions: int
     folder: str
     audit: bool = False
+    commit_s: float = 5.0
 
     def environment(self) -> dict[str, str]:
         """The variables that `from_environment` reads."""
@@ -36,8 +38,13 @@ class Plan:
     def from_environment(cls) -> Plan:
         """The plan that this process was started with."""
         text = {name: os.environ[PREFIX + name.upper()] for name in cls.__dataclass_fields__}
-        given: dict[str, Any] = {**text, "partitions": int(text["partitions"])}
-        return cls(**(given | {"audit": text["audit"] == "1"}))
+        given: dict[str, Any] = {
+            **text,
+            "partitions": int(text["partitions"]),
+            "audit": text["audit"] == "1",
+            "commit_s": float(text["commit_s"]),
+        }
+        return cls(**given)
 
 
 def packed(change: dict[str, Any]) -> bytes:

@@ -78,29 +78,41 @@ def test_an_event_counted_twice_is_told_by_its_feature() -> None:
     assert "events_30d is 10000" in found.example
 
 
+RATE = {
+    "events_per_second": 1000.0, "steady": True, "window_events": 9_000, "window_seconds": 9.0,
+    "cpu_us_per_event": 9.0, "broker_us_per_event": 2.0, "peak_bytes": 5_000_000,
+    "warm_up_seconds": 3.0, "load_average": 0.5, "tags_differ": 0,
+}  # fmt: skip
+
+
 def test_a_contender_that_is_wrong_or_failed_is_in_the_table(tmp_path: Path) -> None:
     right = {"users": 9, "features_differ": 0, "tags_differ": 0, "equal": True, "once": True}
+    right |= {"kills_amid_a_wave": 2}
     wrong = right | {"features_differ": 4, "equal": False, "once": False}
     wrong |= {"repeated": 7, "contradicting": 2, "missing": 0}
-    rate = {
-        "events_per_second": 1000.0, "cpu_us_per_event": 9.0, "peak_bytes": 5_000_000,
-        "load_average": 0.5, "tags_differ": 0,
-    }  # fmt: skip
+    idle, bad = right | {"kills_amid_a_wave": 1}, RATE | {"tags_differ": 3, "steady": False}
     results = {
         "contenders": {
-            "stream_app": {"check": right, "kill": right, "rate": [rate, rate | {"failed": "x"}]},
-            "faust": {"check": wrong, "kill": wrong, "rate": [rate | {"tags_differ": 3}]},
+            "stream_app": {"check": right, "kill": right, "rate": [RATE, {"failed": "x"}]},
+            "faust": {"check": wrong, "kill": wrong, "rate": [bad]},
+            "quix": {"check": right, "kill": idle, "rate": [bad]},
+            "bytewax_fast": {"check": right, "rate": [RATE]},
             "flink": {"check": {"failed": "no Java"}},
         }
     }
     page = tmp_path / "page.md"
-    page.write_text(f"a\n{report.BEGIN}\nold\n{report.END}\nb\n")
+    page.write_text(f"a\n{report.BEGIN}\nwhat was there\n{report.END}\nb\n")
     report.write_page(results, page)
     text = page.read_text()
-    assert "| stream_app | 1,000 | 9 | 5 | yes | equal, each change once | 1,000 (0.5) |" in text
+    assert "| 1,000 | 9 | 2 | 5 | yes | equal, each change once |" in text
+    assert "| 1,000 (not steady) | 9 | 2 | 5 | **wrong** for 3 users of a backlog |" in text
+    assert "equal, each change once (1 of 2 kills hit it at work) |" in text
     assert "**wrong** for 4 of 9 users; 7 changes twice, 2 of them with other content" in text
-    assert "PyFlink + River, check: no Java" in text
-    assert "old" not in text
+    assert "not tried: it keeps nothing" in text
+    assert "| 1,000 (9) | 9,000 in 9.0 | 3 | 0.5 |" in text
+    assert "- stream_app, rate: x" in text
+    assert "- PyFlink, exactly once, check: no Java" in text
+    assert "what was there" not in text
     page.write_text("nothing")
     with pytest.raises(ValueError, match="lacks"):
         report.write_page(results, page)
