@@ -15,24 +15,22 @@ import pstats
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from itertools import chain, starmap
+from typing import Any
 from unittest.mock import patch
 
 import click
 import numpy as np
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bench import events, learned
 from bench.seed import source_records
 from stream_app.engine import Profiles, Step, load_catalogue, step
 from stream_app.engine.changelog import encode_strings
+from stream_app.kafka.client.batch import CompressedBatch
+from stream_app.kafka.client.writer import MAX_BATCH_BYTES, Outgoing
 from stream_app.settings import Settings
-
-#: Kafka's numbers for the codecs.
-_CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
-_BATCH_BYTES: Final = 4 * 1024 * 1024
 
 
 @click.command()
@@ -123,22 +121,16 @@ def _send(done: Step, spent: dict[str, float]) -> None:
             batches = list(_batches(records))
         with _measured("compress batches", spent):
             for batch in batches:
-                batch._build()
+                batch.compress()
 
 
-def _batches(records: Any) -> Iterator[BatchBuilder]:
-    batch = _new_batch()
-    for key, value in records:
-        if batch.append(timestamp=None, key=key, value=value) is None:
-            yield batch
-            batch = _new_batch()
-            batch.append(timestamp=None, key=key, value=value)
-    yield batch
-
-
-def _new_batch() -> BatchBuilder:
-    codec = _CODECS[Settings.model_fields["compression"].default]
-    return BatchBuilder(_BATCH_BYTES, codec, is_transactional=True)
+def _batches(records: Iterable[tuple[bytes, Any]]) -> Iterator[CompressedBatch]:
+    left = starmap(Outgoing, records)
+    record = next(left, None)
+    while record is not None:
+        batch = CompressedBatch(MAX_BATCH_BYTES, Settings.model_fields["compression"].default)
+        record = batch.fill(chain((record,), left))
+        yield batch
 
 
 def _timed(function: Callable[..., Any], part: str, spent: dict[str, float]) -> Callable[..., Any]:

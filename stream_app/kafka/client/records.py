@@ -1,25 +1,19 @@
-"""Records as they are read and batches as they are filled, without what costs most and helps none.
+"""Records as they are read, without what costs most and helps nobody.
 
-aiokafka makes a dataclass of eleven fields of each record that it read, two of which are lengths;
-and each record that is written passes three functions of Python on its way into a batch.
+aiokafka makes a dataclass of eleven fields of each record, two of which are lengths, and has each
+pass four functions and generators of Python on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Iterator, Sequence
+from inspect import GEN_CREATED, getgeneratorstate
+from typing import Any, Final
 
 import msgspec
-from aiokafka.consumer import fetcher
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 
 Headers = Sequence[tuple[str, bytes]]
-#: Key, value and headers of a record to write.
-Written = TypeVar("Written", bound=tuple[bytes, bytes | memoryview | None, Headers])
-
-if not callable(getattr(fetcher.PartitionRecords, "_consumer_record", None)):
-    raise RuntimeError("this aiokafka makes records otherwise; use a version from the lock file")
-_READS: Final = fetcher.PartitionRecords._consumer_record
 
 
 class Record(msgspec.Struct, gc=False):
@@ -38,39 +32,94 @@ class Record(msgspec.Struct, gc=False):
     headers: Headers
 
 
+if not (
+    callable(getattr(PartitionRecords, "_consumer_record", None))
+    and callable(getattr(PartitionRecords, "_unpack_records", None))
+    and callable(getattr(FetchResult, "getall", None))
+):
+    raise RuntimeError("this aiokafka makes records otherwise; use a version from the lock file")
+_READS: Final = PartitionRecords._consumer_record
+_GETS: Final = FetchResult.getall
+
+
 def register() -> None:
     """Have all consumers of this process that do not decode make such records."""
-    fetcher.PartitionRecords._consumer_record = _record
+    PartitionRecords._consumer_record = _record
+    FetchResult.getall = _getall
 
 
-def _record(self: Any, tp: Any, read: Any) -> Any:
+def _record(self: Any, tp: Any, r: Any) -> Any:
     if self._key_deserializer or self._value_deserializer:
-        return _READS(self, tp, read)
+        return _READS(self, tp, r)
+    topic, partition = tp
     return Record(
-        tp.topic,
-        tp.partition,
-        read.offset,
-        read.timestamp,
-        read.timestamp_type,
-        read.key,
-        read.value,
-        read.headers,
+        topic, partition, r.offset, r.timestamp, r.timestamp_type, r.key, r.value, r.headers
     )
 
 
-def fill(batch: BatchBuilder, records: Iterable[Written]) -> Written | None:
-    """Add records to an open batch until one does not fit, and return that one; None: all fit.
+def _getall(self: Any, max_records: int | None = None) -> Any:
+    """All of a fetch at once, where nothing of it was taken yet, else as aiokafka does it."""
+    fetched = self._partition_records
+    if (
+        max_records is not None
+        or fetched._key_deserializer
+        or fetched._value_deserializer
+        or getgeneratorstate(fetched._records_iterator) != GEN_CREATED
+    ):
+        return _GETS(self, max_records)
+    if not self.check_assignment(self._topic_partition):
+        return []
+    passing = _Passing(fetched._records, fetched)
+    fetched._records = passing
+    topic, partition = self._topic_partition
+    # It decides which batches count (control records, aborted transactions, checksums), and gets
+    # none of their records.
+    list(fetched)
+    found: list[Record] = []
+    for batch, first in passing.batches:
+        found += [
+            Record(
+                topic, partition, r.offset, r.timestamp, r.timestamp_type, r.key, r.value, r.headers
+            )
+            for r in batch
+            if r.offset >= first
+        ]
+    self._update_position()
+    self._partition_records = None
+    return found
 
-    Does what `batch.append` does for each, whose timestamp is now.
+
+class _Passing:
+    """The batches of a fetch, each of which notes when its records are asked for, and gives none.
+
+    `batches` are those, with the offset that was next.
     """
-    append, offset = batch._builder.append, batch._relative_offset
-    left = None
-    for record in records:
-        key, value, headers = record
-        if append(offset, None, key, value, headers) is None:
-            batch.close()
-            left = record
-            break
-        offset += 1
-    batch._relative_offset = offset
-    return left
+
+    def __init__(self, records: Any, fetched: Any) -> None:
+        self.batches: list[tuple[Any, int]] = []
+        self.has_next = records.has_next
+        self._records = records
+        self._fetched = fetched
+
+    def next_batch(self) -> Any:
+        return _Noted(self._records.next_batch(), self)
+
+    def note(self, batch: Any) -> None:
+        self.batches.append((batch, self._fetched.next_fetch_offset))
+
+
+class _Noted:
+    def __init__(self, batch: Any, passing: _Passing) -> None:
+        self._batch = batch
+        self._passing = passing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        # What a control batch says is read before it is passed over.
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._passing.note(self._batch)
+        return iter(())

@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError
 from aiokafka.producer import sender
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from stream_app.domain.masked import masked
-from stream_app.kafka.client.records import fill
+from stream_app.kafka.client.batch import CompressedBatch, compress
 from stream_app.kafka.client.rights import failed
 from stream_app.kafka.errors import Fatal
 
@@ -42,7 +41,7 @@ class Target(NamedTuple):
 
 
 #: Filled batches by topic or by target, none of them empty.
-Packed = Mapping[str | Target, list[BatchBuilder]]
+Packed = Mapping[str | Target, list[CompressedBatch]]
 
 
 class TransactionWriter:
@@ -71,11 +70,11 @@ class TransactionWriter:
             transactional_id=transactional_id,
             transaction_timeout_ms=int(timeout_s * 1000),
             request_timeout_ms=int(min(request_timeout_s, timeout_s) * 1000),
-            compression_type=compression,
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=2 * MAX_BATCH_BYTES,
             linger_ms=0,
         )
+        self._compression = compression
         self._number = number
         self._single = frozenset(single)
         self._timeout_s = timeout_s
@@ -105,6 +104,7 @@ class TransactionWriter:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
+                await compress(chain.from_iterable(packed.values()))
                 return await self._write(packed)
         except TimeoutError as error:
             raise Fatal(
@@ -150,8 +150,8 @@ class TransactionWriter:
             return place
         return Target(place, 0 if place in self._single else self._number)
 
-    def _batches(self, place: str | Target, records: Iterable[Outgoing]) -> list[BatchBuilder]:
-        batches: list[BatchBuilder] = []
+    def _batches(self, place: str | Target, records: Iterable[Outgoing]) -> list[CompressedBatch]:
+        batches: list[CompressedBatch] = []
         left = iter(records)
         record = next(left, None)
         while record is not None:
@@ -163,9 +163,9 @@ class TransactionWriter:
                     f"a record of {size} bytes with key {masked(key)} for "
                     f"{self._target(place).topic} is larger than a batch of {MAX_BATCH_BYTES} bytes"
                 )
-            batch = self._producer.create_batch()
+            batch = CompressedBatch(MAX_BATCH_BYTES, self._compression)
             batches.append(batch)
-            record = fill(batch, chain((record,), left))
+            record = batch.fill(chain((record,), left))
         return batches
 
     async def close(self, timeout_s: float) -> None:

@@ -48,11 +48,6 @@ class FakeProducer:
     async def stop(self) -> None:
         await self._call("stop")
 
-    def create_batch(self) -> BatchBuilder:
-        return BatchBuilder(
-            MAX_BATCH_BYTES, 0, is_transactional=True, key_serializer=None, value_serializer=None
-        )
-
     async def send_batch(
         self, batch: BatchBuilder, topic: str, *, partition: int
     ) -> asyncio.Future:
