@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner
 from support import trainer as counting
 from support.broker import Message, environment, produce, read_to_end
@@ -19,6 +20,7 @@ from support.worker import Worker
 
 from stream_app.cli import main
 from stream_app.kafka.topics import TopicPlan, ensure_topics
+from stream_app.kafka.topics.grow import grow
 from stream_app.learning import snapshot, training
 from stream_app.learning.training import Record
 
@@ -107,6 +109,11 @@ async def test_one_publishes_at_a_time_whoever_is_killed_or_frozen(
     first.kill()
     await send(3, GATED_DAY - 1)
     await published(4 * 2)
+    # As `stream-app repartition` leaves it: its settings have the number of before.
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
+    await grow(admin, {learned.clicks: learned.partitions + 1, learned.changelog: 9})
+    await admin.close()
     third = start()
     await says(third, "Standing by")
 

@@ -105,8 +105,6 @@ def _trainer(settings: Settings) -> Iterator[Right]:
     of, name = partial(_topics, "trainer"), f"{settings.app_id}-trainer"
     yield from of([settings.training_topic], "Read", "learns from samples")
     yield from of([settings.models_topic], "Read Write", "publishes models")
-    others = (*settings.topics, settings.changelog_topic, *_routed(settings))
-    yield from of(others, "Describe", "checks it at its start")
     yield Right("trainer", "group", name, ("Read",), "is the only one at work")
     yield _writes_as("trainer", name, "publishes whole models only")
 

@@ -120,9 +120,12 @@ class TrainerService:
     async def _find_topics(self) -> None:
         settings, wait = self._settings, 0.5
         plan = TopicPlan.of(settings, learning=True)
+        # The others are the workers': each record says how many partitions they have, and they may
+        # become more while this one learns.
+        own = plan.training, plan.models
         while not self._stop.is_set():
             try:
-                await ensure_topics(settings.client_options(), plan)
+                await ensure_topics(settings.client_options(), plan, only=own)
                 self._health.connected(True)
                 return
             except (KafkaConnectionError, TimeoutError, OSError) as error:

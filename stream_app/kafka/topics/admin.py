@@ -33,16 +33,21 @@ _ANSWER_MS = 20_000
 
 
 async def ensure_topics(
-    client_options: Mapping[str, Any], plan: TopicPlan, *, create: bool = True
+    client_options: Mapping[str, Any],
+    plan: TopicPlan,
+    *,
+    create: bool = True,
+    only: Collection[str] = (),
 ) -> list[Finding]:
     """Create the missing topics and check the others; a finding for each, in declared order.
 
+    With names in `only`, those of the plan's topics alone.
     `client_options` are those of any aiokafka client (`Settings.client_options()`). Raises
     TopicsError with every misfit, and creates nothing then; with `create=False` it only looks and
     returns the misfits in the findings. Raises Refused when the brokers do not let us in,
     aiokafka's KafkaError when none answers.
     """
-    specs = topic_specs(plan)
+    specs = [spec for spec in topic_specs(plan) if not only or spec.name in only]
     async with _admin(client_options) as admin:
         findings = compare(specs, *await _look_up(admin, specs))
         if not create:

@@ -52,6 +52,28 @@ def test_folding_a_log_again_gives_the_same_bytes(lived) -> None:
     assert [encode(model) for model in fold(DECLARED, log)] == [encode(m) for m in models]
 
 
+@pytest.mark.parametrize("more", [3, 4])
+def test_partitions_that_become_more_cost_no_example_and_no_day(more) -> None:
+    """Users move, with examples that wait for an outcome; whoever learns is told no number."""
+
+    def last(partitions: int) -> tuple[int, Model]:
+        world, trainer, made = World(learning(task())), Trainer(learning(task())), []
+        for record in world.records(20):
+            made += of(trainer.take(record), "likely_to_buy")
+            if (
+                isinstance(record, DayEnd)
+                and record.partition == 1
+                and record.at >= FIRST + 9 * DAY
+            ):
+                world.partitions = partitions
+        return len(made), made[-1]
+
+    (before, stayed), (after, grown) = last(2), last(more)
+    assert before == after
+    assert grown.trained == stayed.trained
+    assert grown.metrics["unmatched"] == grown.metrics["refused"] == 0
+
+
 def test_a_version_is_the_number_of_its_day_and_names_the_live_one_before(lived) -> None:
     assert all(model.version == model.created_at // DAY for model in lived[1])
     live = [model for model in of(lived[1], "likely_to_buy") if model.state == "live"]

@@ -42,6 +42,15 @@ def test_names_are_those_of_the_settings() -> None:
     }
 
 
+def test_a_trainer_may_look_at_nothing_but_what_it_reads_and_writes() -> None:
+    assert of("trainer") == {
+        "topic training": {"Read", "DescribeConfigs"},
+        "topic m": {"Read", "Write", "DescribeConfigs"},
+        "group shop-trainer": {"Read"},
+        "transactional-id shop-trainer": {"Write"},
+    }
+
+
 def test_who_changes_state_offline_may_no_more_than_that_needs() -> None:
     state = {"Read", "Write", "Alter", "DescribeConfigs"}
     assert of("maintainer", learning=False) == {

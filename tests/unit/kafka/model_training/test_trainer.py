@@ -99,8 +99,8 @@ async def until(holds: Any) -> None:
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeLead.made, FakeTraining.made = [], []
 
-    async def found(options: Any, plan: Any) -> None:
-        assert plan.models
+    async def found(options: Any, plan: Any, only: Any) -> None:
+        assert set(only) == {plan.training, plan.models}
 
     monkeypatch.setattr(trainer, "ensure_topics", found)
     monkeypatch.setattr(trainer, "Leadership", FakeLead)
@@ -202,7 +202,7 @@ async def test_until_the_end_it_does_not_wait_for_ever_behind_another(monkeypatc
 async def test_kafka_is_waited_for_but_misfits_are_refused(monkeypatch) -> None:
     answers: list[Exception | None] = [OSError("away"), TimeoutError(), None]
 
-    async def ensure(options: Any, plan: Any) -> None:
+    async def ensure(options: Any, plan: Any, only: Any) -> None:
         answer = answers.pop(0)
         if answer:
             raise answer
