@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_app.domain.batch import EventBatch
 from stream_app.domain.because import Because
 from stream_app.domain.layout import Rows
 from stream_app.engine.outputs import Chain, Keyed, Outputs
@@ -34,10 +35,10 @@ def forget(
     slots: Slots,
     rows: Rows,
     index: Slots,
-    at: NDArray[np.int64],
+    batch: EventBatch,
     emitted_at: int,
 ) -> Left:
-    """Forget those of `slots` (m,) whose time is over, before events at `at` (n,) are folded.
+    """Forget those of `slots` (m,) whose time is over, before the events (n,) are folded.
 
     `rows` (m,) are their working copies, `index` (n,) the row of each event. Time alone ends rows
     without events, and they leave the profiles. Rows with events that come too long after the ones
@@ -48,7 +49,7 @@ def forget(
     quiet = np.ones(len(rows), np.bool_)
     quiet[index] = False
     gone = quiet & retention.over(rows, profiles.time)
-    over = gone | retention.ended(rows, index, at)
+    over = gone | retention.ended(rows, index, batch)
     if not over.any():
         return Left(slots, rows, index, Outputs())
     outputs = _farewell(profiles, retention, slots[over], rows[over], emitted_at)

@@ -14,6 +14,7 @@ from stream_app.domain.errors import Misplaced, Reason, Rejected
 from stream_app.engine.forgetting import forget
 from stream_app.engine.outputs import KeyValue, Outputs, publish
 from stream_app.engine.profiles import Profiles
+from stream_app.engine.retention import running_max
 
 #: Most due rows that one step takes beside its events.
 DUE_LIMIT: Final = 5_000
@@ -85,8 +86,7 @@ def step(
                 batch, slots = batch.select(~before), slots[~before]
             result.training += sampler.sample(profiles, end)
         sampler.see(profiles, batch.at)
-    profiles.time = time
-    _fold(profiles, batch, slots, records, result, emitted_at, due_limit)
+    _fold(profiles, batch, slots, records, result, emitted_at, due_limit, floor)
     result.strings = profiles.dictionary.take_added()
     return result
 
@@ -111,18 +111,26 @@ def _fold(
     result: Step,
     emitted_at: int,
     due_limit: int,
+    floor: int = 0,
 ) -> None:
-    """Fold events into their rows, decide these and the rows that are due, and add to `result`."""
-    profiles.time = max(profiles.time, int(batch.at.max(initial=0)))
+    """Fold events into their rows, decide these and the rows that are due, and add to `result`.
+
+    Events that end a row are folded after those before. It is `floor` (ms) afterwards, or later.
+    """
+    before = max(profiles.time, floor)
+    profiles.time = max(before, int(batch.at.max(initial=0)))
     retention = profiles.program.retention
-    while retention is not None and retention.spans(batch.at):
-        before = _until(batch, int(batch.at.min()) + retention.idle_ms)
-        if not before.any():
-            break
-        earlier = batch.select(before)
-        _fold_at_once(profiles, earlier, slots[before], records, result, emitted_at, 0)
-        batch, slots = batch.select(~before), slots[~before]
-    _fold_at_once(profiles, batch, slots, records, result, emitted_at, due_limit)
+    if retention is None:
+        _fold_at_once(profiles, batch, slots, records, result, emitted_at, due_limit, batch.at)
+        return
+    reached = np.maximum(before, running_max(batch.at, batch.topic.astype(np.intp)))
+    *parts, last = retention.parts(slots, batch)
+    for part in parts:
+        some, whose = batch.select(part), slots[part]
+        _fold_at_once(profiles, some, whose, records, result, emitted_at, 0, reached[part])
+    if parts:
+        batch, slots, reached = batch.select(last), slots[last], reached[last]
+    _fold_at_once(profiles, batch, slots, records, result, emitted_at, due_limit, reached)
 
 
 def _fold_at_once(
@@ -133,7 +141,9 @@ def _fold_at_once(
     result: Step,
     emitted_at: int,
     due_limit: int,
+    reached: NDArray[np.int64],
 ) -> None:
+    """Fold events of which none ends a row in the middle; `reached` is partition time at each."""
     due = profiles.due_slots(profiles.time, due_limit)
     touched, index = _touched(slots, due)
     if not len(touched):
@@ -145,7 +155,7 @@ def _fold_at_once(
     retention = profiles.program.retention
     if retention is not None:
         touched, rows, index, told = forget(
-            profiles, retention, touched, rows, index, batch.at, emitted_at
+            profiles, retention, touched, rows, index, batch, emitted_at
         )
         result.outputs = result.outputs.then(told)
         if not len(touched):
@@ -153,7 +163,7 @@ def _fold_at_once(
         fresh = rows["born"] == 0
     folded = profiles.program.features.fold(rows, index, batch, profiles.dictionary)
     if retention is not None:
-        retention.begin(rows, fresh, profiles.time)
+        retention.begin(rows, fresh, index, reached)
     outputs = publish(profiles, touched, rows, index, batch, records, emitted_at)
     profiles.scatter(touched, rows)
     result.outputs = result.outputs.then(outputs)

@@ -23,6 +23,7 @@ from stream_app.engine.outputs import tag_states
 
 KEPT = 30
 TEXT = CATALOGUE.replace("clock: event", f"clock: event, idle_retention: {KEPT}d")
+ALL = "features:\n  events_total: {count: any, window: all}\n"
 TEN_DAYS = "features:\n  clicks_10d: {count: clicks, window: 10d}\n"
 LEARNING = """
 learning:
@@ -170,8 +171,14 @@ def test_an_event_that_is_later_than_the_retention_begins_no_earlier_chain():
     row = life.profiles.gather(life.profiles.find(["ann"]))
     assert row["born"][0] == START + (60 - KEPT) * DAY
     assert row["last_seen"][0] == START - DAY
-    life.fold([[], []], START + 60 * DAY)
+    # A chain that ended before time went on would be followed by one that began when it did.
+    life.fold([[], []], START + 61 * DAY - 1)
+    assert "ann" in life.profiles
+    life.fold([[], []], START + 61 * DAY)
     assert "ann" not in life.profiles
+    life.fold(late, START + 61 * DAY)
+    ids = [change.change_id for change in life.changes]
+    assert sorted(set(ids)) == sorted(ids)
 
 
 def test_a_number_is_given_again_with_the_hash_of_whom_it_is_now():
@@ -302,6 +309,34 @@ def test_forgetting_and_returning_is_a_fold_of_the_later_events_alone(steps, cut
     # Every tag that somebody had was taken back.
     gone = life.consumer.tags.keys() - found.keys()
     assert not any(life.consumer.tags[user] for user in gone)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["ann", "bob"]), st.integers(0, 140).map(lambda n: n * DAY // 2)),
+        max_size=8,
+    ),
+    st.sets(st.integers(0, 8)),
+)
+def test_how_late_events_fall_into_rounds_says_nothing_about_who_begins_anew(steps, cuts):
+    events = [
+        Come(user, START + at, click(user, n, at=START + at), False)
+        for n, (user, at) in enumerate(steps)
+    ]
+
+    def rows(bounds: Sequence[int]) -> dict[str, tuple[int, ...]]:
+        life = Life(TEXT.replace("features:\n", ALL))
+        for first, last in pairwise([0, *bounds, len(events)]):
+            life.fold(taken(events[first:last]), 0, due_limit=0)
+        names = ("born", "first_seen", "last_seen", "count:all:any")
+        slots = {user: life.profiles.find([user]) for user in life.profiles.known()}
+        found = {user: life.profiles.gather(slot)[0] for user, slot in slots.items()}
+        return {user: tuple(int(row[n].item()) for n in names) for user, row in found.items()}
+
+    apart, together = rows(range(len(events))), rows(sorted(c for c in cuts if c <= len(events)))
+    event(f"{sum(row[0] > START for row in apart.values())} began later")
+    assert together == apart
 
 
 def forgotten_after(events: Sequence[Come], n: int) -> bool:
