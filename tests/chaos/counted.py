@@ -110,10 +110,11 @@ class _Reading:
         if done.epoch != self._epoch:
             self._epoch, self._folded = done.epoch, {}
             self._breaks.append(self._time)
+        before = self._time
         yield from self._check_order(done)
         came = self._came(done)
         for user in dict.fromkeys((*came, *done.rows)):
-            yield from self._check_user(user, came.get(user, {}), done)
+            yield from self._check_user(user, came.get(user, {}), before, done)
 
     def move(self, done: Transaction, there: Mapping[str, Life]) -> Iterator[str]:
         """Compare rows that arrive with those that were `there`, wherever; others leave."""
@@ -151,12 +152,16 @@ class _Reading:
             self._folded[where] = max(first, end)
         return found
 
-    def _check_user(self, user: str, came: Came, done: Transaction) -> Iterator[str]:
+    def _check_user(self, user: str, came: Came, before: int, done: Transaction) -> Iterator[str]:
+        """Compare what a user's rows say with his events; partition time was `before`."""
         life, rows = self.lives.get(user, Life()), done.rows.get(user, [])
         logs = new_to(life, by_log(came))
         new, all_of_them = sum(map(len, logs)), sum(map(len, came.values()))
         self._seen.counts.update(rows=len(rows), events=new, repeated=all_of_them - new)
-        may_be = outcomes(life, logs, self._retention)
+        # Somewhere between the time before and the time after.
+        may_be = [
+            one for now in {before, done.time} for one in outcomes(life, logs, self._retention, now)
+        ]
         self._seen.counts["undecided"] += len({(over, one.counted) for over, one in may_be}) > 1
         born = self._born(user)
         for row in rows:
@@ -211,7 +216,11 @@ class _Reading:
         if not there and row.born == born:
             yield f"{row.at}: {row.user}, who was forgotten, goes on as of {born}"
         self._seen.counts["forgotten"] += ended
-        self.lives[row.user], self._rows[row.user] = (right or [may_be[0][1]])[0], row
+        life = (right or [may_be[0][1]])[0]
+        if row.born > max(life.last, done.time - self._retention.idle_ms):
+            yield f"{row.at}: {row.user} began at {row.born}, and was seen at {life.last}"
+        life.last = max(life.last, row.born)
+        self.lives[row.user], self._rows[row.user] = life, row
 
     def _born(self, user: str) -> int:
         """When the user's latest life began; 0 for who had none."""

@@ -18,7 +18,10 @@ NEVER = 2**63
 
 
 class Retention(NamedTuple):
-    """An event so long (ms) after a user's latest begins anew; without one he goes a day later."""
+    """An event so long (ms) after a user's latest begins anew; without one he goes a day later.
+
+    Whoever begins with an event that is older than that has been seen since then all the same.
+    """
 
     idle_ms: int = NEVER
 
@@ -71,8 +74,13 @@ def new_to(life: Life, logs: Sequence[Sequence[Event]]) -> list[list[Event]]:
     return found
 
 
-def outcomes(life: Life, logs: Sequence[Sequence[Event]], retention: Retention) -> list[Outcome]:
-    """What `life` may be after the events of `logs`; mostly there is one answer."""
+def outcomes(
+    life: Life, logs: Sequence[Sequence[Event]], retention: Retention, now: int = 0
+) -> list[Outcome]:
+    """What `life` may be after the events of `logs`; mostly there is one answer.
+
+    `now` (ms) is partition time when a life begins.
+    """
     events = [event for log in logs for event in log]
     if not events:
         return [(False, life)]
@@ -82,15 +90,18 @@ def outcomes(life: Life, logs: Sequence[Sequence[Event]], retention: Retention) 
             return [(False, life.after(events))]
         if min(times) - life.last >= idle:
             return [(True, Life().after(events))]
-    return list(_any_order(life, logs, idle))
+    return list(_any_order(life, logs, idle, now - idle))
 
 
 #: How many events of each log have come.
 Place = tuple[int, ...]
 
 
-def _any_order(life: Life, logs: Sequence[Sequence[Event]], idle: int) -> Iterator[Outcome]:
-    """All that may be, in whatever order events of different logs come."""
+def _any_order(
+    life: Life, logs: Sequence[Sequence[Event]], idle: int, least: int
+) -> Iterator[Outcome]:
+    """All that may be, in whatever order events of different logs come; `least` is how long ago
+    lives begin at most."""
     nothing: Place = (0,) * len(logs)
     #: By how much has come: where the life that there is then may have begun; None: it goes on.
     begun: dict[Place, set[Place | None]] = {nothing: {None}}
@@ -98,12 +109,14 @@ def _any_order(life: Life, logs: Sequence[Sequence[Event]], idle: int) -> Iterat
     # Every place comes after those that it is reached from.
     for place in product(*(range(end + 1) for end in ends)):
         for begin in begun[place]:
-            last = life.last if begin is None else 0
-            since = nothing if begin is None else begin
-            last = max((last, *(event.at for event in _between(logs, since, place))))
+            since, last = (nothing, life.last) if begin is None else (begin, 0)
+            come = _between(logs, since, place)
+            if come and (begin is not None or not life.events):
+                last = least
+            last = max((last, *(event.at for event in come)))
             for i, log in enumerate(logs):
                 if place[i] < ends[i]:
-                    over = last and log[place[i]].at - last >= idle
+                    over = last > 0 and log[place[i]].at - last >= idle
                     then = (*place[:i], place[i] + 1, *place[i + 1 :])
                     begun.setdefault(then, set()).add(place if over else begin)
     for begin in begun[ends]:
