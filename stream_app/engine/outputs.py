@@ -43,30 +43,30 @@ class Outputs:
     users: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     forgotten: int = 0
-    #: The rows' bytes, one after the other, which nobody writes to any more.
-    block: memoryview = memoryview(b"")  # noqa: RUF009 - read only
+    #: The rows' bytes, in one piece a fold, which nobody writes to any more.
+    blocks: list[memoryview] = field(default_factory=list)
 
     def then(self, later: Outputs) -> Outputs:
         """Return both, `later` after this."""
         if not (self.users or self.gone):
             return later
         # Deletions stand behind all rows: of whoever has come back there is none.
-        back = set(later.users)
+        back = set(later.users) if self.gone else ()
         return Outputs(
             self.changes + later.changes,
             self.states + later.states,
             self.users + later.users,
             [user for user in self.gone if user not in back] + later.gone,
             self.forgotten + later.forgotten,
-            memoryview(b"".join((self.block, later.block))),
+            self.blocks + later.blocks,
         )
 
     def rows(self) -> Iterator[Keyed]:
-        """Yield the changelog's records: views of `block`; a row's first field names its layout."""
-        if self.users:
-            block, size = self.block, len(self.block) // len(self.users)
-            for user, at in zip(self.users, range(0, len(block), size), strict=True):
-                yield user.encode(), block[at : at + size]
+        """Yield the changelog's records: views of blocks; a row's first field names its layout."""
+        size = sum(map(len, self.blocks)) // len(self.users) if self.users else 1
+        rows = (block[at : at + size] for block in self.blocks for at in range(0, len(block), size))
+        for user, row in zip(self.users, rows, strict=True):
+            yield user.encode(), row
         for user in self.gone:
             yield user.encode(), None
 
@@ -103,15 +103,15 @@ def publish(
     if program.retention is not None:
         np.minimum(rows["due"], program.retention.ends(rows), out=rows["due"])
     users = profiles.names(touched)
-    block = rows.view(np.uint8).data
+    blocks = [rows.view(np.uint8).data]
     if not decisions.changes:
-        return Outputs(users=users, block=block)
+        return Outputs(users=users, blocks=blocks)
     causes = _causes(profiles.number, len(rows), index, batch, records)
     chain = Chain(users, rows, causes, now, emitted_at)
     changes = [chain.follow(decision) for decision in decisions.changes]
     changed = chain.close(rows)
     states = _states(profiles, rows, changed, users)
-    return Outputs(changes, states, users, block=block)
+    return Outputs(changes, states, users, blocks=blocks)
 
 
 class Chain:
