@@ -34,6 +34,9 @@ class Residents:
         self._used = np.empty(0, np.int64)
         self._dirty = np.empty(0, np.bool_)
         self._free: list[int] = []
+        #: Places that are to be freed next, the longest unused first, and the round that chose.
+        self._chosen: Places = np.empty(0, np.intp)
+        self._chosen_in = 0
 
     def known(self, n: int) -> None:
         """Make room for users up to number `n`, who are nowhere at first."""
@@ -106,10 +109,21 @@ class Residents:
         """Those of `places` whose rows the store does not have."""
         return places[self._dirty[places]]
 
-    def oldest(self, n: int) -> Places:
-        """The `n` places in use whose last event is furthest back."""
+    def oldest(self, n: int, spare: int) -> Places:
+        """`n` places in use, of all or fewer, whose last event is furthest back.
+
+        To find them looks at all, so `spare` more are chosen, from which later calls take.
+        """
+        chosen = self._chosen
+        unused = (self._number[chosen] != _NOWHERE) & (self._used[chosen] < self._chosen_in)
+        chosen = chosen[unused]
+        if len(chosen) < n:
+            chosen, self._chosen_in = self._choose(n + spare), self.round
+        self._chosen = chosen[n:]
+        return chosen[:n]
+
+    def _choose(self, n: int) -> Places:
         taken: Places = (self._number[: self.capacity] != _NOWHERE).nonzero()[0]
-        if n >= len(taken):
-            return taken
-        oldest: Places = taken[np.argpartition(self._used[taken], n)[:n]]
-        return oldest
+        if n < len(taken):
+            taken = taken[np.argpartition(self._used[taken], n)[:n]]
+        return taken[np.argsort(self._used[taken])]

@@ -27,9 +27,11 @@ Numbers = NDArray[np.intp]
 
 #: Rows read at a time where all are: about as long as a small fold, in which nothing else runs.
 _SLICE: Final = 2_000
-#: Rows that leave at a time beyond those that must, as a share of the room: finding the oldest
-#: looks at all.
+#: Rows that are chosen to leave beyond those that must, as a share of the room.
 _SPARE: Final = 32
+#: Rows that leave at a time beyond those that came, where the room has shrunk: a worker was given
+#: another partition.
+_MORE: Final = 2_000
 
 
 class ColdRows(Profiles):
@@ -52,6 +54,7 @@ class ColdRows(Profiles):
         #: Rows changed so far, each as often as it was.
         self.changed = 0
         self.room = room
+        self._settled = 0
         self._known = 0
         self._born = np.empty(0, np.bool_)
         self._passing: dict[int, str] = {}
@@ -184,13 +187,16 @@ class ColdRows(Profiles):
         self._vacate(slots)
 
     def settle(self) -> None:
-        """Shelve the rows that are too many; what is in memory has been committed."""
-        self.residents.round += 1
-        share, count = self.room.share, self.residents.count
-        if count > share:
-            leaving = self.residents.oldest(count - share + share // _SPARE)
-            self.store(self.residents.only_dirty(leaving))
-            self.residents.leave(leaving)
+        """Shelve the rows that are too many, a few at a time; those in memory are committed."""
+        residents, share = self.residents, self.room.share
+        residents.round += 1
+        if residents.count > share:
+            came = max(0, residents.count - self._settled)
+            most = min(residents.count - share, came + _MORE)
+            leaving = residents.oldest(most, share // _SPARE)
+            self.store(residents.only_dirty(leaving))
+            residents.leave(leaving)
+        self._settled = residents.count
 
     def store(self, places: NDArray[np.intp]) -> None:
         """Write the rows at places to the shelf, in one batch."""
