@@ -17,9 +17,10 @@ from stream_app.settings import Settings
 EVENTS = 2_000_000
 #: These are made once and sent again and again.
 DISTINCT = 50_000
-#: 120 MB for the program, 150 MB for rounds and transactions under way, a few for the profiles, and
-#: 0.8 kB for each of some 20,000 small events that wait for each of four partitions.
-BOUND_MB = 300
+#: 120 MB for the program, and what is left for rounds and transactions under way, a few profiles,
+#: and 0.8 kB for each of some 20,000 small events that wait for each of four partitions. It is half
+#: of that; where fetches are kept until the collector comes, it is over 300.
+BOUND_MB = 220
 #: More than half of what may wait before fetching pauses.
 WAITING = 2 * Settings().queue_records
 

@@ -75,6 +75,8 @@ def _getall(self: Any, max_records: int | None = None) -> Any:
     # It decides which batches count (control records, aborted transactions, checksums), and gets
     # none of their records.
     list(fetched)
+    # Both would keep each other, and the fetch's bytes, until the collector comes.
+    fetched._records = None
     found: list[Record] = []
     for batch, first in passing.batches:
         found += [

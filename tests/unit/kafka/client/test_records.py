@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import struct
 
 import pytest
@@ -114,6 +115,18 @@ def test_a_whole_fetch_is_what_one_by_one_makes_of_it(
     assert found == other.getall(max_records=1_000)
     assert one._assignment.position == other._assignment.position
     assert not one.has_more()
+
+
+def test_nothing_of_a_fetch_waits_for_the_collector() -> None:
+    register()
+    one = fetch(made("transactional", 1, 0, 5) + made("abort", 1, 5, 1), [], 0, committed=True)
+    gc.collect()
+    gc.disable()
+    try:
+        one.getall()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_of_a_fetch_taken_in_part_the_rest_comes() -> None:
