@@ -57,11 +57,12 @@ class ListRule:
             rows = rows[timing.free(rows, self.place, self.tag.hold_ms)]
         if not len(rows):
             return
-        pairs = zip(rows.tolist(), states[rows].tolist(), wanted[rows].tolist(), strict=True)
+        cells = (rows, states[rows], wanted[rows], column.codes[rows], column.shares[rows])
         states[rows] = wanted[rows]
         timing.stamp(rows, self.place)
-        for row, before, after in pairs:
-            because = self._because(_shares(column, row), _entries(before), _entries(after), texts)
+        for row, before, after, codes, parts in zip(*(c.tolist() for c in cells), strict=True):
+            shares = dict(zip(codes, parts, strict=True))
+            because = self._because(shares, _entries(before), _entries(after), texts)
             value, previous = names(after, texts), names(before, texts)
             yield decision(self.tag, self.place, row, value, previous, "rule", because, timing.now)
 
@@ -99,10 +100,6 @@ def names(codes: Sequence[int], texts: Sequence[str]) -> list[str] | None:
 
 def _entries(codes: Sequence[int]) -> list[int]:
     return [code for code in codes if code != ABSENT]
-
-
-def _shares(column: WeightedColumn, row: int) -> dict[int, float]:
-    return dict(zip(column.codes[row].tolist(), column.shares[row].tolist(), strict=True))
 
 
 def _different(old: Entries, new: Entries) -> NDArray[np.intp]:
