@@ -24,7 +24,7 @@ from pathlib import Path
 
 from chaos.ground import GROUNDS
 from chaos.schedule import CLOCK, PLAIN, PROGRAM, Fault, Kind, draw, only, shown, traits
-from chaos.shop import traffic_of
+from chaos.shop import PAST, traffic_of
 from chaos.stage import Stage, staged
 from chaos.struck import mttr
 from stream_app.kafka.topics import TopicPlan
@@ -66,6 +66,8 @@ async def run(seed: int, minutes: float, where: str, folder: Path) -> int:
         async with staged(
             ground, plan, folder, traffic, rate=RATE, learning=True, traits=drawn, **clock
         ) as on:
+            if live and drawn.forgetting:
+                await on.feed.send(PAST)
             for _ in range(workers):
                 on.worker()
             on.trainer()

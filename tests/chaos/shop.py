@@ -38,7 +38,8 @@ SETTINGS: Mapping[str, object] = {
 USERS, STEP_MS = 300, 60_000
 #: Where users are forgotten: after so many days, which no window may look beyond.
 IDLE_DAYS = 3
-#: Where events are of the present, and users are forgotten: so much is of the time before it.
+#: Where events are of the present, and users are forgotten: the first ones are of the time before
+#: it, and have to be there before workers are, for whom it is the present from then on.
 PAST, PAST_STEP_MS = 4_000, 5 * STEP_MS
 
 
@@ -58,7 +59,8 @@ def traffic_of(seed: int, live_rate: float = 0.0, *, forgetting: bool = False) -
     """What a run is fed: few users who come often, a day of theirs in a few seconds.
 
     With a `live_rate` (events a second) events are of the time at which they are sent. Where users
-    are forgotten, half of them leave for as long as that takes; with a `live_rate` before that.
+    are forgotten, half of them leave for as long as that takes; with a `live_rate` the first PAST
+    events are of the time before.
     """
     step, start = STEP_MS, Traffic.start
     if live_rate:
@@ -66,7 +68,6 @@ def traffic_of(seed: int, live_rate: float = 0.0, *, forgetting: bool = False) -
     if not forgetting:
         return Traffic(seed, USERS, step_ms=step, start=start)
     past = PAST if live_rate else 0
-    start += int(PAST / live_rate * 1000) if live_rate else 0
     return Leaving(
         seed,
         USERS,
