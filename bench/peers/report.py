@@ -115,9 +115,13 @@ def _survived(name: str, entry: Found) -> str:
     told = [] if amid == KILLS else [f"({amid} of {KILLS} kills hit it at work)"]
     if found["once"]:
         return " ".join(["equal, each change once", *told])
-    if not found["equal"]:
-        users = max(found["features_differ"], found["tags_differ"])
-        told.append(f"**wrong** for {users} of {found['users']} users")
+    of_all = f"of {found['users']} users"
+    if found["features_differ"]:
+        told.append(f"**wrong** for {found['features_differ']} {of_all}")
+    elif found["tags_differ"]:
+        told.append(
+            f"state right, its changes lead to **wrong** tags of {found['tags_differ']} {of_all}"
+        )
     if found["repeated"]:
         contradicting = found["contradicting"]
         more = f", {contradicting:,} of them with other content" if contradicting else ""

@@ -22,6 +22,7 @@ from bench.peers.outputs import Outputs
 from bench.peers.roster import CATALOGUE, Contender
 from bench.peers.traffic import Phase, Record
 from bench.peers.tree import Tree
+from stream_app.kafka.topics import ensure_topics
 
 #: How long a phase may take; a start of Flink is in the first one.
 PATIENCE_S = float(os.environ.get("PEERS_PATIENCE_S", "240"))
@@ -106,7 +107,8 @@ async def staged(
     stage = Stage(contender, lane, own, audit=audit, commit_s=commit_s)
     await _create(lane)
     if contender.name == "stream_app":
-        await lane.create()
+        # As a worker would: its changelog is compacted like theirs.
+        await ensure_topics({"bootstrap_servers": servers}, lane.plan)
         await publish(lane, [engine.model()])
     stage.prepare()
     try:

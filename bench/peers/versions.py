@@ -29,8 +29,10 @@ def versions(contenders: list[Contender]) -> dict[str, str]:
         if not installed(contender):
             continue
         command = [python(contender.environment), "-c", _ASK.format(names=(*_PACKAGES, "river"))]
-        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        own = dict(line.split() for line in shown.splitlines())
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        if asked.returncode:
+            continue  # Its trials will say what is wrong with it.
+        own = dict(line.split() for line in asked.stdout.splitlines())
         where = contender.environment or "stream_app and Faust"
         found |= {name: own[name] for name in _PACKAGES if name in own}
         found |= {f"{name} of {where}": own[name] for name in ("river", "python") if name in own}

@@ -90,12 +90,15 @@ def test_a_contender_that_is_wrong_or_failed_is_in_the_table(tmp_path: Path) -> 
     right |= {"kills_amid_a_wave": 2}
     wrong = right | {"features_differ": 4, "equal": False, "once": False}
     wrong |= {"repeated": 7, "contradicting": 2, "missing": 0}
+    misled = right | {"tags_differ": 5, "equal": False, "once": False}
+    misled |= {"repeated": 1, "contradicting": 0, "missing": 0}
     idle, bad = right | {"kills_amid_a_wave": 1}, RATE | {"tags_differ": 3, "steady": False}
     results = {
         "contenders": {
             "stream_app": {"check": right, "kill": right, "rate": [RATE, {"failed": "x"}]},
             "faust": {"check": wrong, "kill": wrong, "rate": [bad]},
             "quix": {"check": right, "kill": idle, "rate": [bad]},
+            "bytewax": {"check": right, "kill": misled, "rate": []},
             "bytewax_fast": {"check": right, "rate": [RATE]},
             "flink": {"check": {"failed": "no Java"}},
         }
@@ -108,6 +111,7 @@ def test_a_contender_that_is_wrong_or_failed_is_in_the_table(tmp_path: Path) -> 
     assert "| 1,000 (not steady) | 9 | 2 | 5 | **wrong** for 3 users of a backlog |" in text
     assert "equal, each change once (1 of 2 kills hit it at work) |" in text
     assert "**wrong** for 4 of 9 users; 7 changes twice, 2 of them with other content" in text
+    assert "state right, its changes lead to **wrong** tags of 5 of 9 users; 1 changes" in text
     assert "not tried: it keeps nothing" in text
     assert "| 1,000 (9) | 9,000 in 9.0 | 3 | 0.5 |" in text
     assert "- stream_app, rate: x" in text
