@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
+from chaos.changelog import Input
 from chaos.inputs import Event
 
 DAY_MS = 86_400_000
@@ -132,6 +133,6 @@ def _between(logs: Sequence[Sequence[Event]], first: Place, end: Place) -> list[
     ]
 
 
-def by_log(events: Mapping[tuple[object, int], list[Event]]) -> list[list[Event]]:
+def by_log(events: Mapping[tuple[Input, int], list[Event]]) -> list[list[Event]]:
     """Events of one user by where they lie and topic, in a fixed order."""
-    return [events[where] for where in sorted(events, key=repr)]
+    return [events[where] for where in sorted(events)]

@@ -11,10 +11,10 @@ import pytest
 from chaos import checker
 from chaos.changelog import BORN as BEGAN
 from chaos.changelog import CENTS, EVENTS, LAYOUT, META, VERSION
-from chaos.checks import DAY_MS, check_all
+from chaos.checks import check_all
 from chaos.feed import poison
 from chaos.inputs import event
-from chaos.lives import KEPT, Retention
+from chaos.lives import DAY_MS, KEPT, Retention
 from chaos.records import Record, Topic
 from support.traffic import TOPICS, Traffic
 
