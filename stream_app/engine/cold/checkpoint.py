@@ -8,7 +8,7 @@ behind the checkpoint in the changelog, so reading on from it ends where the cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -176,29 +176,49 @@ class Found(NamedTuple):
 
 
 def load(shelf: Shelf, program: Program, owner: Owner, room: Room) -> Found:
-    """Return the profiles of a store as its last checkpoint left them. Raises Unusable."""
+    """Return at once what `loading` returns."""
+    steps = loading(shelf, program, owner, room)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            found: Found = done.value
+            return found
+
+
+def loading(
+    shelf: Shelf, program: Program, owner: Owner, room: Room
+) -> Generator[int, None, Found]:
+    """Return the profiles of a store as its last checkpoint left them. Raises Unusable.
+
+    Yields how many users are loaded, to let others work meanwhile.
+    """
     header = _header(shelf, owner)
     eras = [Layout.from_description(era) for era in header.eras]
     if not eras or eras[-1].fingerprint != program.layout.fingerprint:
         raise Unusable("its rows are of another layout")
-    pages = range(-(-header.users // _PAGE))
-    due = shelf.read([DUE_PAGE % page for page in pages])
-    names = shelf.read([NAME_PAGE % page for page in pages])
     profiles = ColdProfiles(program, owner.number, owner.partitions, shelf, room)
     try:
-        for page in pages:
-            n = min(_PAGE, header.users - page * _PAGE)
-            profiles.load(*_columns(names[page], n, "<u8", "<u4"), *_columns(due[page], n))
+        profiles.index.reserve(header.users)
+        for first in range(0, header.users, _PAGE):
+            _load_page(profiles, shelf, first // _PAGE, min(_PAGE, header.users - first))
+            yield profiles.extent
         for code, text in enumerate(header.strings, 1):
             profiles.dictionary.load(code, text)
-    except (Unusable, ValueError):
-        profiles.room.leave()
+    except BaseException:
+        room.leave()
         raise
     profiles.shelved.eras = eras
     for text in header.descriptions:
         layout = Layout.from_description(msgspec.json.decode(text))
         profiles.shelved.descriptions[b"%016x" % layout.fingerprint] = text.encode()
     return Found(profiles, Mark(header.offset, header.meta.encode()), header.name)
+
+
+def _load_page(profiles: ColdProfiles, shelf: Shelf, page: int, n: int) -> None:
+    """Load n users."""
+    due, names = shelf.read([DUE_PAGE % page, NAME_PAGE % page])
+    profiles.load(*_columns(names, n, "<u8", "<u4"), *_columns(due, n))
 
 
 def _header(shelf: Shelf, owner: Owner) -> _Header:

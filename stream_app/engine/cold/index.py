@@ -58,6 +58,10 @@ class Index:
         """crc32 of every user, by number."""
         return self._checks[: self.count]
 
+    def reserve(self, n: int) -> None:
+        """Have room for `n` users, who come a part at a time."""
+        self._resize(n)
+
     def find(self, users: Sequence[str]) -> Numbers:
         """Return the numbers (m,) of users, -1 for one that is not known."""
         return self.look_up(Known.of(users))
@@ -113,8 +117,11 @@ class Index:
 
     def _rebuild(self) -> None:
         """Drop entries that lead to somebody else by now, and make room."""
+        self._resize(self.count)
+
+    def _resize(self, n: int) -> None:
         size = len(self._table)
-        while 2 * self.count > size:
+        while 2 * n > size:
             size *= 2
         self._table = np.full(size, _FREE, np.int32)
         self._entries = self.count

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stream_app.engine.catalogue import Program
 from stream_app.engine.changelog import Loader
-from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, Unusable, load
+from stream_app.engine.cold.checkpoint import Checkpoints, Name, Owner, Unusable, loading
 from stream_app.engine.cold.keeper import Mark
 from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.room import Room
@@ -26,21 +28,24 @@ log = logging.getLogger(__name__)
 class Local:
     """One partition's store while it is restored.
 
-    Where `mark` is not None, `loader` has what the store held, and the changelog is to be read on
-    from there; when it does not have the record that `name` tells of, `anew` begins with nothing.
+    Once `opening` is through, and where `mark` is not None, `loader` has what the store held, and
+    the changelog is to be read on from there; when it does not have the record that `name` tells
+    of, `anew` begins with nothing.
     """
 
+    loader: Loader
+
     def __init__(self, shelf: RocksShelf, program: Program, owner: Owner, room: Room) -> None:
-        """Open what is there. Raises ShelfError."""
         self.mark: Mark | None = None
         self.name = _new_name()
         self._shelf, self._program, self._owner, self._room = shelf, program, owner, room
+
+    def opening(self) -> Generator[int, None, None]:
+        """Load what is there; yields now and then, to let others work. Raises ShelfError."""
         try:
-            found = load(shelf, program, owner, room)
+            found = yield from loading(self._shelf, self._program, self._owner, self._room)
         except (Unusable, ValueError) as error:
-            log.info("Partition %d: its local store begins anew: %s", owner.number, error)
-            shelf.clear()
-            self.loader = self._load(ColdProfiles(*self._who(), shelf, room), known=0)
+            self._begin(str(error))
         else:
             self.mark, self.name = found.mark, found.name
             self.loader = self._load(found.profiles, known=found.profiles.extent)
@@ -54,12 +59,15 @@ class Local:
 
     def anew(self, why: str) -> Loader:
         """Begin with nothing."""
-        log.info("Partition %d: its local store begins anew: %s", self._owner.number, why)
         self._room.leave()
+        self._begin(why)
+        return self.loader
+
+    def _begin(self, why: str) -> None:
+        log.info("Partition %d: its local store begins anew: %s", self._owner.number, why)
         self._shelf.clear()
         self.mark, self.name = None, _new_name()
         self.loader = self._load(ColdProfiles(*self._who(), self._shelf, self._room), known=0)
-        return self.loader
 
 
 def _new_name() -> Name:
@@ -102,8 +110,12 @@ class Stores:
         except (ShelfError, OSError) as error:
             forget()
             raise Fatal(f"no local store: {error}") from error
+        local = Local(shelf, program, owner, self._room)
         try:
-            return Local(shelf, program, owner, self._room)
+            with closing(local.opening()) as steps:
+                for _ in steps:
+                    await asyncio.sleep(0)
         except BaseException:
             shelf.close()
             raise
+        return local

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,18 @@ def test_it_grows():
         index.add(users[first : first + 700])
     assert (index.find(users) == np.arange(len(users))).all()
     assert (index.find([f"other-{n}" for n in range(1_000)]) == -1).all()
+
+
+def test_what_is_loaded_a_part_at_a_time_is_entered_once():
+    whole, index = Index(), Index()
+    users = [f"user-{n}" for n in range(20_000)]
+    whole.add(users)
+    with patch.object(Index, "_rebuild", side_effect=AssertionError):
+        index.reserve(len(users))
+        for first in range(0, len(users), 700):
+            part = slice(first, first + 700)
+            index.load(whole.hashes[part], whole.checks[part])
+    assert (index.find(users) == np.arange(len(users))).all()
 
 
 def test_who_is_forgotten_is_found_no_more_and_may_come_again():

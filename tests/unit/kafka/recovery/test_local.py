@@ -16,6 +16,7 @@ from support.tag_users import tag_users
 
 from stream_app.engine import having, step
 from stream_app.engine.changelog import META, Loader, Meta, encode_meta
+from stream_app.engine.cold import checkpoint
 from stream_app.engine.cold.profiles import ColdProfiles
 from stream_app.engine.cold.shelf import row_keys
 from stream_app.kafka.client.writer import Outgoing
@@ -304,6 +305,40 @@ async def test_a_partition_that_comes_back_waits_for_its_store(tmp_path):
     assert not again.done()
     list(loader.profiles.leave(settled=False))
     list((await again).profiles.leave(settled=False))
+
+
+async def test_others_go_on_while_a_store_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_PAGE", 4)
+    await lived(tmp_path, tuple(f"u{n}" for n in range(40)))
+    stores, passes = stores_in(tmp_path), []
+
+    async def look_on() -> None:
+        while True:
+            passes.append(0)
+            await asyncio.sleep(0)
+
+    looking = asyncio.create_task(look_on())
+    local = await stores.open(program(), 0, 1)
+    looking.cancel()
+    assert len(local.loader.profiles) == 40
+    assert len(passes) >= 40 // 4
+    list(local.loader.profiles.leave(settled=False))
+
+
+async def test_one_that_is_left_while_it_is_opened_can_be_opened_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_PAGE", 4)
+    await lived(tmp_path, tuple(f"u{n}" for n in range(40)))
+    stores = stores_in(tmp_path)
+    opening = asyncio.create_task(stores.open(program(), 0, 1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert stores._room.partitions == 1
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    assert stores._room.partitions == 0
+    local = await stores.open(program(), 0, 1)
+    assert len(local.loader.profiles) == 40
+    list(local.loader.profiles.leave(settled=False))
 
 
 async def test_another_worker_in_the_same_folder_is_refused(tmp_path):
