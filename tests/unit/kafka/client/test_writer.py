@@ -103,6 +103,8 @@ async def test_a_topic_of_one_partition_is_shared_by_all_writers(monkeypatch):
 
 
 async def test_what_does_not_fit_one_batch_goes_into_more_after_every_topic_had_one(writer):
+    # Megabytes are compressed first.
+    writer._timeout_s = 10.0
     await writer.write(writer.pack({"rows": some(3, MAX_BATCH_BYTES // 2), "tags": some()}))
     assert writer._producer.calls == ["begin", "rows", "tags", "rows", "rows", "commit"]
 
