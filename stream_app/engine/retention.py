@@ -63,22 +63,23 @@ class Retention:
         late = fresh & (born != 0) & (born < now - self.idle_ms)
         born[late] = now[late] - self.idle_ms
 
+    def spans(self, at: Times) -> bool:
+        """Whether events at `at` (n,) lie so far apart that one could end another's row."""
+        return len(at) > 0 and int(at.max() - at.min()) >= self.idle_ms
+
     def parts(self, slots: NDArray[np.intp], batch: EventBatch) -> list[Bools]:
         """Which events (n,) to fold one after the other, so that none ends a row in the middle.
 
-        `slots` (n,) are their rows. A row's topics are merged by how far each has come, so that in
-        each the order of the log is kept.
+        `slots` (n,) are the rows of at least one event. A row's topics are merged by how far each
+        has come, so that in each the order of the log is kept.
         """
-        at = batch.at
-        if not len(at) or int(at.max() - at.min()) < self.idle_ms:
-            return [np.ones(len(at), np.bool_)]
-        come = running_max(at, slots * len(TOPICS) + batch.topic)
+        come = running_max(batch.at, slots * len(TOPICS) + batch.topic)
         order = np.lexsort((come, slots))
         here, far = slots[order], come[order]
         first = np.concatenate(([True], here[1:] != here[:-1]))
         ends = np.concatenate(([False], np.diff(far) >= self.idle_ms)) & ~first
         ended = ends.cumsum()
-        part = np.empty(len(at), np.intp)
+        part = np.empty(len(slots), np.intp)
         part[order] = ended - np.maximum.accumulate(np.where(first, ended, 0))
         return [part == n for n in range(int(part.max()) + 1)]
 

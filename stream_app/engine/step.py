@@ -120,15 +120,13 @@ def _fold(
     before = max(profiles.time, floor)
     profiles.time = max(before, int(batch.at.max(initial=0)))
     retention = profiles.program.retention
-    if retention is None:
-        _fold_at_once(profiles, batch, slots, records, result, emitted_at, due_limit, batch.at)
-        return
-    reached = np.maximum(before, running_max(batch.at, batch.topic.astype(np.intp)))
-    *parts, last = retention.parts(slots, batch)
-    for part in parts:
-        some, whose = batch.select(part), slots[part]
-        _fold_at_once(profiles, some, whose, records, result, emitted_at, 0, reached[part])
-    if parts:
+    reached = np.full(len(slots), profiles.time)
+    if retention is not None and retention.spans(batch.at):
+        reached = np.maximum(before, running_max(batch.at, batch.topic.astype(np.intp)))
+        *parts, last = retention.parts(slots, batch)
+        for part in parts:
+            some, whose = batch.select(part), slots[part]
+            _fold_at_once(profiles, some, whose, records, result, emitted_at, 0, reached[part])
         batch, slots, reached = batch.select(last), slots[last], reached[last]
     _fold_at_once(profiles, batch, slots, records, result, emitted_at, due_limit, reached)
 
@@ -143,7 +141,10 @@ def _fold_at_once(
     due_limit: int,
     reached: NDArray[np.int64],
 ) -> None:
-    """Fold events of which none ends a row in the middle; `reached` is partition time at each."""
+    """Fold events of which none ends a row in the middle.
+
+    `reached` (n,) is partition time at each, or later by less than the retention.
+    """
     due = profiles.due_slots(profiles.time, due_limit)
     touched, index = _touched(slots, due)
     if not len(touched):
