@@ -164,7 +164,7 @@ class _Reading:
             if life.counted == row.counted and (over == ended or not there)
         ]
         if not right or not may_be[0][1].events:
-            said = " or ".join(_told(over, life.counted) for over, life in may_be)
+            said = " or ".join(dict.fromkeys(_told(over, life.counted) for over, life in may_be))
             yield (
                 f"{row.at}: {row.user} {_told(ended, row.counted)} where the inputs below "
                 f"{done.following} say that he {said}"
