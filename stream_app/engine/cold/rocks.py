@@ -65,6 +65,8 @@ class RocksShelf:
         self._closed = closed
         if (folder / _BROKEN).exists():
             _remove(folder)
+        #: Nothing lies there yet.
+        self._fresh = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         self._options = _options(memory)
         self._unlogged = WriteOptions()
@@ -98,6 +100,7 @@ class RocksShelf:
 
     def write(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Write all pairs or none."""
+        self._fresh = False
         try:
             batch = WriteBatch(raw_mode=True)
             put = batch.put
@@ -116,10 +119,13 @@ class RocksShelf:
 
     def clear(self) -> None:
         """Begin anew with nothing."""
+        if self._fresh:
+            return
         self._db.close()
         _remove(self.folder)
         self.folder.mkdir(parents=True)
         self._db = self._open()
+        self._fresh = True
 
     def close(self) -> None:
         """Let go of the folder."""

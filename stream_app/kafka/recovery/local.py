@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -82,6 +82,8 @@ class Stores:
         self._changelog = changelog
         self._room = Room(rows)
         self._closed: dict[int, asyncio.Event] = {}
+        #: Held by who opens one: it takes a tenth of a second, and all partitions come at once.
+        self._opening = asyncio.Lock()
         self._memory: Memory | None = None
 
     async def open(self, program: Program, number: int, partitions: int) -> Local:
@@ -89,10 +91,6 @@ class Stores:
 
         Raises Refusal where another process has it, Fatal where it cannot be made.
         """
-        # Imported here: who keeps everything in memory needs no RocksDB.
-        from stream_app.engine.cold.rocks import Locked, Memory, RocksShelf
-
-        self._memory = self._memory or Memory()
         while number in self._closed:
             await self._closed[number].wait()
         closed = self._closed[number] = asyncio.Event()
@@ -101,21 +99,36 @@ class Stores:
             self._closed.pop(number, None)
             closed.set()
 
-        folder, owner = self._folder / str(number), Owner(self._changelog, number, partitions)
         try:
-            shelf = RocksShelf(folder, self._memory, forget)
-        except Locked as error:
+            async with self._opening:
+                await asyncio.sleep(0)
+                shelf = self._shelf(number, forget)
+                owner = Owner(self._changelog, number, partitions)
+                return await _opened(Local(shelf, program, owner, self._room), shelf)
+        except BaseException:
             forget()
+            raise
+
+    def _shelf(self, number: int, closed: Callable[[], None]) -> RocksShelf:
+        # Imported here: who keeps everything in memory needs no RocksDB.
+        from stream_app.engine.cold.rocks import Locked, Memory, RocksShelf
+
+        self._memory = self._memory or Memory()
+        try:
+            return RocksShelf(self._folder / str(number), self._memory, closed)
+        except Locked as error:
             raise Refusal(str(error)) from error
         except (ShelfError, OSError) as error:
-            forget()
             raise Fatal(f"no local store: {error}") from error
-        local = Local(shelf, program, owner, self._room)
-        try:
-            with closing(local.opening()) as steps:
-                for _ in steps:
-                    await asyncio.sleep(0)
-        except BaseException:
-            shelf.close()
-            raise
-        return local
+
+
+async def _opened(local: Local, shelf: RocksShelf) -> Local:
+    """Load what is there while others go on; whatever goes wrong, `shelf` is closed."""
+    try:
+        with closing(local.opening()) as steps:
+            for _ in steps:
+                await asyncio.sleep(0)
+    except BaseException:
+        shelf.close()
+        raise
+    return local

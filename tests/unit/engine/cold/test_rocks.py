@@ -93,3 +93,15 @@ def test_a_folder_that_holds_no_store_begins_anew(tmp_path):
     shelf = RocksShelf(tmp_path, Memory())
     assert shelf.read([b"a"]) == [None]
     shelf.close()
+
+
+def test_what_holds_nothing_yet_is_not_made_anew(tmp_path, monkeypatch):
+    shelf = RocksShelf(tmp_path / "store", Memory())
+    shelf.write([(b"a", b"1")])
+    shelf.clear()
+    assert shelf.read([b"a"]) == [None]
+    monkeypatch.setattr(shelf, "_open", None)
+    shelf.clear()
+    shelf.write([(b"a", b"2")])
+    assert shelf.read([b"a"]) == [b"2"]
+    shelf.close()

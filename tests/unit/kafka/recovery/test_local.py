@@ -325,14 +325,36 @@ async def test_others_go_on_while_a_store_is_opened(tmp_path, monkeypatch):
     list(local.loader.profiles.leave(settled=False))
 
 
+async def test_stores_are_opened_one_at_a_time(tmp_path, monkeypatch):
+    """Each takes a tenth of a second, in which nothing else runs."""
+    stores, passes, opened = stores_in(tmp_path), [0], []
+    make = stores._shelf
+
+    def shelf(number: int, closed: Any) -> Any:
+        opened.append(passes[0])
+        return make(number, closed)
+
+    async def look_on() -> None:
+        while True:
+            passes[0] += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(stores, "_shelf", shelf)
+    looking = asyncio.create_task(look_on())
+    found = await asyncio.gather(*(stores.open(program(), number, 4) for number in range(4)))
+    looking.cancel()
+    assert len(set(opened)) == 4
+    for local in found:
+        list(local.loader.profiles.leave(settled=False))
+
+
 async def test_one_that_is_left_while_it_is_opened_can_be_opened_again(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "_PAGE", 4)
     await lived(tmp_path, tuple(f"u{n}" for n in range(40)))
     stores = stores_in(tmp_path)
     opening = asyncio.create_task(stores.open(program(), 0, 1))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert stores._room.partitions == 1
+    while not stores._room.partitions:
+        await asyncio.sleep(0)
     opening.cancel()
     await asyncio.gather(opening, return_exceptions=True)
     assert stores._room.partitions == 0
