@@ -21,18 +21,22 @@ FEW_USERS = 20
 #: What `make chaos` plays in minutes, in seconds: without what waits for a session to be over,
 #: which the frozen worker below does. Between the two, the state is spread over more partitions.
 FIRST, THEN = ("kill", "cut", "flood"), ("kill", "kill-trainer", "broker-killed", "clock-jump")
-#: Draws all traits: producers that place events anyhow, most profiles on disk, more partitions.
+#: Draws all traits: producers that place events anyhow, most profiles on disk, more partitions,
+#: users who are forgotten.
 SEED, PAUSE = 11, (0.2, 1.0)
+#: Event time from one event to the next, and how many are there before the workers: six days, for
+#: three of which users may be idle.
+FAST_MS, BEFORE = 180_000, 3_000
 
 
 @pytest.mark.timeout(300)
 async def test_drawn_faults_lose_and_double_nothing(plan: TopicPlan, tmp_path: Path) -> None:
     async with one_broker(tmp_path / "kafka") as ground:
         kinds, drawn = (*PROGRAM, *CLOCK, *ground.kinds), traits(SEED)
-        assert all((drawn.anyhow, drawn.cold, drawn.to))
-        async with staged(
-            ground, plan, tmp_path, traffic_of(SEED), learning=True, traits=drawn
-        ) as on:
+        assert all((drawn.anyhow, drawn.cold, drawn.to, drawn.forgetting))
+        traffic = replace(traffic_of(SEED, forgetting=True), step_ms=FAST_MS)
+        async with staged(ground, plan, tmp_path, traffic, learning=True, traits=drawn) as on:
+            await on.feed.send(BEFORE)
             for _ in range(2):
                 on.worker()
             on.trainer()
@@ -47,12 +51,15 @@ async def test_drawn_faults_lose_and_double_nothing(plan: TopicPlan, tmp_path: P
                     await on.play(faults)
                 await on.settle()
                 await on.ready()
+                await on.rest()
             await on.crew.end()
             broken, said = await on.verdict()
             missed = on.missed()
     print(said, mttr(on.struck), sep="")
     assert {one.fault.kind for one in on.struck} == {*FIRST, *THEN}
     assert not broken, said
+    assert " 0 forgotten" not in said
+    assert " 0 came back" not in said
     assert not missed
 
 
