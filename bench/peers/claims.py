@@ -31,7 +31,7 @@ CLAIMS: Final[dict[str, tuple[str, ...]]] = {
         _FAUST_STATE,
         "yes, in transactions",
         f"[experimental]({_FAUST}/history/changelog-1.5.rst), and "
-        f"[known not to hold]({_FAUST_ISSUES}/517)",
+        f"[reported not to hold]({_FAUST_ISSUES}/517)",
     ),
     "faust_fast": (
         _FAUST_STATE,

@@ -14,6 +14,7 @@ import orjson
 
 from bench.peers.claims import CLAIMS, ROWS
 from bench.peers.roster import CONTENDERS
+from bench.peers.trials import Sizes
 from bench.processes import ROOT
 
 RESULTS: Final = ROOT / "bench" / "peers" / "results.json"
@@ -159,6 +160,11 @@ def _provenance(found: Found) -> str:
         text += (
             f" The job alone, in a loop without Kafka, framework or store: {alone:.0f} µs an event."
         )
+    checked = [
+        e["check"]["users"] for e in found["contenders"].values() if "users" in e.get("check", ())
+    ]
+    if checked and min(checked) < Sizes.users:
+        text += f" **What is right was checked with {min(checked)} users, in smaller waves.**"
     if (share := about["sizes"]["share"]) != 1:
         text += f" **Users and backlogs were {share:g} of their whole size.**"
     if loads and max(loads) > BUSY:

@@ -49,8 +49,18 @@ class Contender:
     def variables(self, plan: Plan, lane: Lane) -> dict[str, str]:
         """What its process is told."""
         if self.name == "stream_app":
-            return lane.environment() | {"STREAM_APP_HTTP_PORT": str(free_port())}
+            return lane.environment() | _ours(plan) | {"STREAM_APP_HTTP_PORT": str(free_port())}
         return plan.environment() | dict(self.extra)
+
+
+def _ours(plan: Plan) -> dict[str, str]:
+    """A shorter session, and the time to drain that it allows; else nothing but defaults."""
+    if not plan.session_s:
+        return {}
+    return {
+        "STREAM_APP_SESSION_TIMEOUT_S": str(plan.session_s),
+        "STREAM_APP_DRAIN_TIMEOUT_S": str(plan.session_s / 2),
+    }
 
 
 def _module(name: str) -> Callable[[Plan], list[str]]:
@@ -76,10 +86,10 @@ CONTENDERS = (
         lambda _: ["-m", "stream_app", "worker", "--no-restart"], 900_000, 60_000,
     ),
     Contender(
-        "faust", "Faust, exactly once", "", _module("stock_faust"), 80_000, 12_000, extra=_SAFE,
+        "faust", "Faust, exactly once", "", _module("stock_faust"), 60_000, 12_000, extra=_SAFE,
     ),
     Contender(
-        "faust_fast", "Faust, at least once", "", _module("stock_faust"), 80_000, 12_000,
+        "faust_fast", "Faust, at least once", "", _module("stock_faust"), 60_000, 12_000,
         extra=_FAST,
     ),
     Contender(

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -26,17 +27,23 @@ from stream_app.kafka.topics import ensure_topics
 
 #: How long a phase may take; a start of Flink is in the first one.
 PATIENCE_S = float(os.environ.get("PEERS_PATIENCE_S", "240"))
-#: How often contenders commit that do so by time.
-COMMIT_S = 5.0
 #: Events are of 2026: nothing is to be deleted for its age.
 _FOR_EVER = {"retention.ms": "-1"}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often who commits by time does so, and when who died is out of its group (0: default)."""
+
+    commit_s: float = 5.0
+    session_s: float = 0.0
 
 
 class Stage:
     """A contender's lane: `start` as often as it takes, `feed`, `reach`."""
 
     def __init__(
-        self, contender: Contender, lane: Lane, folder: Path, *, audit: bool, commit_s: float
+        self, contender: Contender, lane: Lane, folder: Path, *, audit: bool, pace: Pace
     ) -> None:
         self.contender = contender
         self.lane = lane
@@ -44,7 +51,7 @@ class Stage:
         plan = lane.plan
         self.plan = Plan(
             lane.servers, plan.app_id, plan.clicks, plan.purchases, plan.tags, PARTITIONS,
-            str(folder), audit, commit_s,
+            str(folder), audit, pace.commit_s, pace.session_s,
         )  # fmt: skip
         self.outputs = Outputs(lane.servers, plan.tags)
 
@@ -98,13 +105,13 @@ async def staged(
     folder: Path,
     *,
     audit: bool,
-    commit_s: float = COMMIT_S,
+    pace: Pace,
 ) -> AsyncIterator[Stage]:
     """A stage with its topics, which are deleted in the end."""
     lane = Lane(servers, f"{name}-{contender.name}".replace("_", "-"), CATALOGUE, learning=True)
     own = folder / lane.name
     own.mkdir(parents=True)
-    stage = Stage(contender, lane, own, audit=audit, commit_s=commit_s)
+    stage = Stage(contender, lane, own, audit=audit, pace=pace)
     await _create(lane)
     if contender.name == "stream_app":
         # As a worker would: its changelog is compacted like theirs.

@@ -33,7 +33,7 @@ def versions(contenders: list[Contender]) -> dict[str, str]:
         if asked.returncode:
             continue  # Its trials will say what is wrong with it.
         own = dict(line.split() for line in asked.stdout.splitlines())
-        where = contender.environment or "stream_app and Faust"
+        where = contender.environment or "Faust"
         found |= {name: own[name] for name in _PACKAGES if name in own}
         found |= {f"{name} of {where}": own[name] for name in ("river", "python") if name in own}
     return found

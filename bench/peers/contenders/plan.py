@@ -16,7 +16,8 @@ class Plan:
     """Broker, topics, the name of the application and a folder for its state.
 
     With `audit` it publishes all features at audit events. Who commits by time does so every
-    `commit_s` seconds.
+    `commit_s` seconds; a consumer that died is out of its group after `session_s`, 0 for the
+    framework's default.
     """
 
     servers: str
@@ -28,6 +29,7 @@ class Plan:
     folder: str
     audit: bool = False
     commit_s: float = 5.0
+    session_s: float = 0.0
 
     def environment(self) -> dict[str, str]:
         """The variables that `from_environment` reads."""
@@ -43,6 +45,7 @@ class Plan:
             "partitions": int(text["partitions"]),
             "audit": text["audit"] == "1",
             "commit_s": float(text["commit_s"]),
+            "session_s": float(text["session_s"]),
         }
         return cls(**given)
 

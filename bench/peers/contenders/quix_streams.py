@@ -36,6 +36,7 @@ def main() -> None:
     """Run until SIGTERM."""
     plan = Plan.from_environment()
     job = Job(audit=plan.audit)
+    session = {"session.timeout.ms": int(plan.session_s * 1000)} if plan.session_s else {}
     app = Application(
         broker_address=plan.servers,
         consumer_group=plan.name,
@@ -43,6 +44,7 @@ def main() -> None:
         state_dir=Path(plan.folder) / "quix",
         # configuration.md: librdkafka's options go here. Batches fill for 20 ms instead of 5.
         producer_extra_config={"linger.ms": 20, "compression.type": "lz4"},
+        consumer_extra_config=session,
         loglevel="WARNING",
         **({"commit_interval": plan.commit_s} | MODES[os.environ["PEERS_MODE"]]),
     )

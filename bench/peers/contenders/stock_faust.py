@@ -47,6 +47,7 @@ def make_app() -> faust.App:
 
 
 def _configured(plan: Plan) -> faust.App:
+    session = {"broker_session_timeout": plan.session_s} if plan.session_s else {}
     return faust.App(
         plan.name,
         broker=f"kafka://{plan.servers}",
@@ -69,6 +70,7 @@ def _configured(plan: Plan) -> faust.App:
         producer_linger=0.02,
         producer_max_batch_size=512 * 1024,
         web_enabled=False,
+        **session,
     )
 
 
