@@ -64,14 +64,15 @@ def _rounds(entries: Found) -> str:
     """Every round: its window, and how busy the machine was when it began."""
     lines = [
         "| each round | events/s (CPU µs/event) | events and seconds of the window "
-        "| warmed up for s | load average |",
-        "|---|---|---|---|---|",
+        "| of the whole backlog | warmed up for s | load average |",
+        "|---|---|---|---|---|---|",
     ]
     for name, entry in entries.items():
         rounds = _whole(entry)
         columns = (
             [f"{r['events_per_second']:,.0f} ({r['cpu_us_per_event']:.0f})" for r in rounds],
             [f"{r['window_events']:,} in {r['window_seconds']:.1f}" for r in rounds],
+            [f"{r['events']:,} in {r['seconds']:.1f}" for r in rounds],
             [f"{r['warm_up_seconds']:.0f}" for r in rounds],
             [f"{r['load_average']:.1f}" for r in rounds],
         )

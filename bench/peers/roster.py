@@ -27,7 +27,8 @@ class Contender:
     """`module` runs in `environment`; `command` gives the arguments after the interpreter.
 
     `prepare` are arguments of commands to run once in an empty folder, before the first start.
-    `events` is the backlog for measuring, chosen so that it takes some twenty seconds; `wave` is
+    `events` is the backlog for measuring, chosen so that it takes some twenty seconds, thirty where commits
+    are five apart; `wave` is
     one with a kill in it, long enough for a commit to come before. One that does not survive a
     kill keeps no state, so that none is tried.
     """
@@ -93,7 +94,7 @@ CONTENDERS = (
         extra=_FAST,
     ),
     Contender(
-        "quix", "Quix Streams, exactly once", "quix", _module("quix_streams"), 150_000,
+        "quix", "Quix Streams, exactly once", "quix", _module("quix_streams"), 240_000,
         50_000, extra=_SAFE,
     ),
     Contender(
@@ -109,7 +110,7 @@ CONTENDERS = (
         survives=False,
     ),
     Contender(
-        "flink", "PyFlink, exactly once", "flink", _module("py_flink"), 100_000, 35_000,
+        "flink", "PyFlink, exactly once", "flink", _module("py_flink"), 140_000, 35_000,
         extra=_SAFE | _FLINK,
     ),
     Contender(

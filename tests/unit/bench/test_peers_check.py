@@ -80,6 +80,7 @@ def test_an_event_counted_twice_is_told_by_its_feature() -> None:
 
 RATE = {
     "events_per_second": 1000.0, "steady": True, "window_events": 9_000, "window_seconds": 9.0,
+    "events": 10_000, "seconds": 12.0,
     "cpu_us_per_event": 9.0, "broker_us_per_event": 2.0, "peak_bytes": 5_000_000,
     "warm_up_seconds": 3.0, "load_average": 0.5, "tags_differ": 0,
 }  # fmt: skip
@@ -113,7 +114,7 @@ def test_a_contender_that_is_wrong_or_failed_is_in_the_table(tmp_path: Path) -> 
     assert "**wrong** for 4 of 9 users; 7 changes twice, 2 of them with other content" in text
     assert "state right, its changes lead to **wrong** tags of 5 of 9 users; 1 changes" in text
     assert "not tried: it keeps nothing" in text
-    assert "| 1,000 (9) | 9,000 in 9.0 | 3 | 0.5 |" in text
+    assert "| 1,000 (9) | 9,000 in 9.0 | 10,000 in 12.0 | 3 | 0.5 |" in text
     assert "- stream_app, rate: x" in text
     assert "- PyFlink, exactly once, check: no Java" in text
     assert "what was there" not in text
