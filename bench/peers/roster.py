@@ -27,10 +27,9 @@ class Contender:
     """`module` runs in `environment`; `command` gives the arguments after the interpreter.
 
     `prepare` are arguments of commands to run once in an empty folder, before the first start.
-    `events` is the backlog for measuring, chosen so that it takes some twenty seconds, thirty where commits
-    are five apart; `wave` is
-    one with a kill in it, long enough for a commit to come before. One that does not survive a
-    kill keeps no state, so that none is tried.
+    `events` is the backlog for measuring, chosen so that it takes some twenty seconds, thirty where
+    commits are five apart; `wave` is one with a kill in it, long enough for a commit to come
+    before. One that does not survive a kill keeps no state, so that none is tried.
     """
 
     name: str
