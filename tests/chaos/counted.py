@@ -37,6 +37,9 @@ def check_features(
     for reading in readings:
         yield from reading.close()
     yield from _check_ends(inputs, seen, len(changelog))
+    lives = sum(map(len, seen.lives.values()))
+    seen.counts["forgotten"] = lives - len(seen.rows)
+    seen.counts["came back"] = lives - len(seen.lives)
 
 
 class _Reading:
@@ -133,22 +136,19 @@ class _Reading:
 
     def _note(self, row: Row) -> Iterator[str]:
         """Take note of the life that a row is of."""
-        born, lives = self._born(row.user), self._seen.lives[row.user]
         if row.counted is None:
             return
+        born, lives = self._born(row.user), self._seen.lives[row.user]
         if row.born < born:
             yield f"{row.at}: {row.user} began at {born}, and again at {row.born}"
         if row.born == born:
             lives.pop()
-        elif lives:
-            self._seen.counts["came back"] += 1
         lives.append(Span(row.born, row.version))
 
     def _check_gone(self, user: str, row: Row, may_be: list[Outcome], now: int) -> Iterator[str]:
         lasts = [life.last for _, life in may_be]
         if not any(last and self._retention.over(last, now) for last in lasts):
             yield f"{row.at}: {user} was forgotten at {now}, and had been seen at {lasts}"
-        self._seen.counts["forgotten"] += 1
         self.lives.pop(user, None)
         self._rows.pop(user, None)
 
@@ -171,7 +171,6 @@ class _Reading:
             )
         if not there and row.born == born:
             yield f"{row.at}: {row.user}, who was forgotten, goes on as of {born}"
-        self._seen.counts["forgotten"] += ended
         life = (right or [may_be[0][1]])[0]
         if row.born > max(life.last, done.time - self._retention.idle_ms):
             yield f"{row.at}: {row.user} began at {row.born}, and was seen at {life.last}"
