@@ -154,11 +154,11 @@ class Settings(BaseSettings):
     dead_letter_run: Count = 10_000
     """Events in such a run."""
 
-    round_records: Count = 8_000
+    round_records: Count = 16_000
     """Events that one transaction takes at most."""
     round_bytes: Bytes = 16_777_216
     """Bytes of events that one transaction takes at most."""
-    queue_records: Count = 12_000
+    queue_records: Count = 24_000
     """Events that wait in memory for one partition before fetching pauses."""
     queue_bytes: Bytes = 67_108_864
     """Bytes of events that wait in memory for one partition before fetching pauses."""

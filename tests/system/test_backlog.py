@@ -18,11 +18,11 @@ EVENTS = 2_000_000
 #: These are made once and sent again and again.
 DISTINCT = 50_000
 #: 120 MB for the program, and what is left for rounds and transactions under way, a few profiles,
-#: and 0.8 kB for each of some 20,000 small events that wait for each of four partitions. It is half
-#: of that; where fetches are kept until the collector comes, it is over 300.
+#: and 0.8 kB for each of some 24,000 small events that wait for each of four partitions. It is two
+#: thirds of that; where fetches are kept until the collector comes, it is over 300.
 BOUND_MB = 220
-#: More than half of what may wait before fetching pauses.
-WAITING = 2 * Settings().queue_records
+#: A quarter of what may wait before fetching pauses: it is told when a round has taken its events.
+WAITING = Settings().queue_records
 
 
 @pytest.mark.timeout(240)
