@@ -3,10 +3,10 @@
 `python -m bench.stock_faust` runs it on the inputs named by BENCH_* variables and prints a line of
 JSON every half second: monotonic seconds, CPU seconds, events.
 
-Event by event, as the examples of Faust's documentation write tables; `take()`, which hands an agent
-lists of events and costs about a third less, is measured with the peers (`bench.peers`). Tuned in
-all else: uvloop, orjson (which its json codec uses when it is there), its Cython streams, an
-in-memory table, sends that linger so that batches fill, no web server, no standby replicas, no
+Event by event, as the examples of Faust's documentation write tables; `take()`, which hands an
+agent lists of events and costs about a third less, is measured with the peers (`bench.peers`).
+Tuned in all else: uvloop, orjson (which its json codec uses when it is there), its Cython streams,
+an in-memory table, sends that linger so that batches fill, no web server, no standby replicas, no
 leader topic, larger fetches and buffers than the defaults.
 """
 
