@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_app.domain.batch import CLICKS, STRING_COLUMNS, EventBatch, Lines, joined
+from stream_app.domain.batch import CLICKS, STRING_COLUMNS, TOPICS, EventBatch, Lines, joined
 from stream_app.domain.clock import DAY, MINUTE
 from stream_app.domain.columns import TextCodes, hashes
 from stream_app.domain.errors import Rejected
@@ -81,13 +81,13 @@ class Decoder:
     def decode(self, records: Sequence[Sequence[Record]]) -> Decoded:
         """Decode clicks (`records[0]`) and purchases (`records[1]`), each in log order.
 
-        No input makes it raise: what is not an event is in `rejected`.
+        What stands behind these is of no topic and left to the caller. No input makes it raise: what is not an event is in `rejected`.
         """
         codes: _Codes = defaultdict(TextCodes)
         rejected: list[Rejected] = []
         batches = [
             self._piece(topic, log[first : first + _PIECE], first, codes, rejected)
-            for topic, log in enumerate(records)
+            for topic, log in enumerate(records[: len(TOPICS)])
             for first in range(0, len(log), _PIECE)
         ]
         return Decoded(joined(batches or [self._piece(CLICKS, [], 0, codes, rejected)]), rejected)

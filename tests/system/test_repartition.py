@@ -32,6 +32,7 @@ from support.upkeep import (
 from stream_app.cli import main
 from stream_app.engine.changelog import META
 from stream_app.kafka.errors import Refusal
+from stream_app.kafka.partition.turns import Turns
 from stream_app.kafka.recovery.restore import restore
 from stream_app.kafka.topics import TopicPlan, ensure_topics, topic_specs
 from stream_app.kafka.topics.grow import grow
@@ -112,7 +113,7 @@ async def restored_by_worker(servers: str, plan: TopicPlan, number: int, program
     """Restore a partition as a worker's task does."""
     part = TopicPartition(plan.changelog, number)
     options = {"bootstrap_servers": servers}
-    await restore(options, part, program, plan.partitions, 30, lambda: None)
+    await restore(options, part, program, plan.partitions, 30, lambda: None, Turns())
 
 
 async def grown(servers: str, larger: TopicPlan) -> None:
