@@ -81,7 +81,8 @@ class Decoder:
     def decode(self, records: Sequence[Sequence[Record]]) -> Decoded:
         """Decode clicks (`records[0]`) and purchases (`records[1]`), each in log order.
 
-        What stands behind these is of no topic and left to the caller. No input makes it raise: what is not an event is in `rejected`.
+        What stands behind these is of no topic and left to the caller. No input makes it raise:
+        what is not an event is in `rejected`.
         """
         codes: _Codes = defaultdict(TextCodes)
         rejected: list[Rejected] = []

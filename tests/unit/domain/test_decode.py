@@ -190,6 +190,11 @@ class TestColumns:
         assert decoded.batch.lines.event.tolist() == [0]
         assert decoded.batch.lines.item_id.values == ["a"]
 
+    def test_records_of_no_topic_are_left_to_the_caller(self) -> None:
+        given = [[Record(encoded(click()))], [], [Record(b"{")]]
+        decoded = Decoder(DecodeOptions()).decode(given)
+        assert (decoded.batch.event_id, decoded.rejected) == (["e"], [])
+
     def test_no_records(self) -> None:
         decoded = decode([])
         assert (len(decoded.batch), decoded.rejected, decoded.batch.lines) == (0, [], None)
