@@ -26,7 +26,7 @@ class TextCodes:
     """
 
     def __init__(self) -> None:
-        self._codes = _Codes({None: -1, "": -1})
+        self._codes = _Codes()
 
     def column(self, texts: Iterable[str | None], n: int) -> Strings:
         """Dictionary-encode n texts; what further pieces bring is added to the same dictionary."""
@@ -42,8 +42,8 @@ class TextCodes:
 class _Codes(dict[str | None, int]):
     """Numbers texts from 0 in the order in which they are asked for first."""
 
-    def __init__(self, absent: dict[str | None, int]) -> None:
-        super().__init__(absent)
+    def __init__(self) -> None:
+        super().__init__({None: -1, "": -1})
         self.texts: list[str] = []
 
     def __missing__(self, text: str) -> int:

@@ -47,8 +47,7 @@ async def restore(
 
     The caller holds the partition's newest producer epoch, so nothing can be added meanwhile.
     Calls `progress` whenever records were read, and puts them in a few at a time, each at its turn.
-    Raises Fatal when none is for `timeout_s`, Refusal
-    for a changelog not to be trusted.
+    Raises Fatal when none is for `timeout_s`, Refusal for a changelog not to be trusted.
     """
     copy = standby or await open_copy(stores, program, changelog.partition, partitions)
     whole = False
