@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import signal
 from typing import Final
 
 from stream_app.app import create_app
 from stream_app.kafka.client.rights import failed
-from stream_app.kafka.ending import end_process, stay_ended
+from stream_app.kafka.ending import end_process, on_stop, stay_ended
 from stream_app.kafka.errors import Fatal
 from stream_app.settings import Settings
 
@@ -35,9 +34,7 @@ async def run_worker(settings: Settings) -> None:
     """
     app = create_app(settings)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+    on_stop(stop.set)
     _spare_the_collector()
     _keep_pages()
     app.finalize()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from typing import Any
 
 import click
@@ -46,7 +45,7 @@ def command(rebuild: bool, until_end: bool, restart: bool, **overrides: Any) -> 
     from stream_app.app import limits_of
     from stream_app.cli._learning import declared
     from stream_app.engine.reload import CatalogueFile
-    from stream_app.kafka.ending import RESTARTS, wait_before_start
+    from stream_app.kafka.ending import may_start_again
     from stream_app.kafka.model_training.lessons import Lessons
     from stream_app.kafka.model_training.trainer import run_trainer
     from stream_app.logs import set_up_logging
@@ -54,8 +53,7 @@ def command(rebuild: bool, until_end: bool, restart: bool, **overrides: Any) -> 
     lessons = Lessons(CatalogueFile(settings.catalog, limits_of(settings)), declared(settings))
     set_up_logging(settings)
     if restart:
-        os.environ.setdefault(RESTARTS, "0")
-        time.sleep(wait_before_start())
+        may_start_again()
     log = logging.getLogger("stream_app")
     log.info("Settings:\n%s", show(settings))
     _warn_of_short_retention(settings, log)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from typing import Any
 
 import click
@@ -35,13 +34,12 @@ def command(restart: bool, **overrides: Any) -> None:
     """
     settings = resolve(**overrides)
     # Imported here: Faust takes a second, which wrong settings should not cost.
-    from stream_app.kafka.ending import RESTARTS, wait_before_start
+    from stream_app.kafka.ending import may_start_again
     from stream_app.logs import set_up_logging
     from stream_app.worker import run_worker
 
     set_up_logging(settings)
     if restart:
-        os.environ.setdefault(RESTARTS, "0")
-        time.sleep(wait_before_start())
+        may_start_again()
     logging.getLogger("stream_app").info("Settings:\n%s", show(settings))
     uvloop.run(run_worker(settings))

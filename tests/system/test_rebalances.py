@@ -64,6 +64,7 @@ async def test_a_worker_that_was_frozen_beyond_its_session_writes_nothing_more(
             everything = set(range(topics.partitions))
             await on.follower.until(lambda: set(restored(other)) == everything)
             await on.follower.advance_each(200)
+            joined = frozen.text().count("Generation ")
             frozen.thaw()
             # By which of its next requests it learns of it is chance: that of a transaction (the
             # chaos suite stops one in the middle of one) or a heartbeat.
@@ -73,7 +74,8 @@ async def test_a_worker_that_was_frozen_beyond_its_session_writes_nothing_more(
                     or "member_id was not recognized" in frozen.text()
                 )
             )
-            # It has started again by itself, with nothing of what it had in memory.
+            # It is back by itself, with nothing of what it had in memory.
+            await on.follower.until(lambda: frozen.text().count("Generation ") > joined)
             await asyncio.to_thread(frozen.wait_ready)
             await on.follower.advance_each(200)
         await on.settle()

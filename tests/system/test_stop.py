@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +20,7 @@ from support.trainer import day_end, example
 from support.worker import Worker
 
 from stream_app.kafka.embedded import EmbeddedKafka
+from stream_app.kafka.ending import RESTARTS, STOPS
 from stream_app.kafka.topics import TopicPlan, ensure_topics
 from stream_app.learning import training
 from stream_app.settings import Settings
@@ -94,6 +98,25 @@ async def test_a_worker_ends_while_brokers_hang_or_are_away(
         await on.settle()
         assert await stopped(worker) == PEACE
         await on.verdict()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("command", ["worker", "trainer"])
+def test_who_is_told_to_stop_while_starting_again_leaves_in_peace(command: str) -> None:
+    # As it leaves itself to its next start: the signals held back, and eight tries in a row.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        again = subprocess.Popen(
+            (sys.executable, "-m", "stream_app", command), env=os.environ | {RESTARTS: "8"}
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        again.terminate()
+        assert again.wait(30) == PEACE
+    finally:
+        again.kill()
+        again.wait()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-import signal
 import time
 from collections.abc import Callable
 from typing import Final
@@ -17,7 +16,7 @@ from stream_app import __version__
 from stream_app.domain.errors import DeclarationError
 from stream_app.http import PortTaken, http_server
 from stream_app.kafka.client import connection
-from stream_app.kafka.ending import end_process, stay_ended
+from stream_app.kafka.ending import end_process, on_stop, stay_ended
 from stream_app.kafka.errors import Fatal, Refusal
 from stream_app.kafka.model_training.around import NUMBER, Fold, around_of
 from stream_app.kafka.model_training.leadership import Leadership
@@ -54,9 +53,7 @@ async def run_trainer(
         settings, make_fold, reload=reload, rebuild=rebuild, until_end=until_end
     )
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+    on_stop(stop.set)
     working = asyncio.create_task(trainer.run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
