@@ -21,8 +21,9 @@ from stream_app.learning.snapshot import Model
 _NOTE: Final = """\
 AUC: of two users, how often the one who did it had the higher score; log loss: less is better;
 lift: how much more frequent in the best tenth. All by scores given before, of the users sampled
-on one day (cohort). Simulated clicks announce purchases, so scores that read clicks are no
-evidence of how good predictions are; docs/learning.md has some."""
+on one day (cohort), the newest that has closed: where few came true, they say little. Simulated
+clicks announce purchases, so scores that read clicks are no evidence of how good predictions are;
+docs/learning.md has some."""
 _COLUMNS: Final = ("learned from", "cohorts", "newest", "came true", "AUC", "log loss", "lift")
 
 
@@ -65,7 +66,7 @@ def _cells(model: Model) -> Iterator[str]:
     cohort, examples = metrics.get("cohort"), metrics.get("examples")
     yield "-" if cohort is None else day(int(cohort)).strip()
     positives = metrics.get("positives")
-    yield "-" if positives is None or not examples else f"{positives / examples:.1%}"
+    yield "-" if positives is None or not examples else f"{positives:,.0f} of {examples:,.0f}"
     yield _number(metrics.get("auc"), ".3f")
     yield _number(metrics.get("log_loss"), ".3f")
     yield _number(metrics.get("lift"), ".1f")

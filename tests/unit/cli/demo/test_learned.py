@@ -24,7 +24,7 @@ def test_a_prediction_tells_how_good_it_was():
     }  # fmt: skip
     out = printed(replace(model(1), metrics=metrics))
     [line] = [row for row in out.splitlines() if "live" in row]
-    assert line.split()[-7:] == ["21", "13", "Jul", "25.0%", "0.812", "0.400", "2.2"]
+    assert line.split()[-9:] == ["21", "13", "Jul", "50", "of", "200", "0.812", "0.400", "2.2"]
 
 
 def test_what_is_not_known_yet_is_a_dash():
