@@ -9,6 +9,11 @@ is not here; compare with the `cpu_us_per_event` of `python -m bench --only work
 
 from __future__ import annotations
 
+import os
+
+# As `stream-app worker` has it. Threads that wait for more would else be counted as work.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import cProfile
 import gc
 import pstats
@@ -34,7 +39,7 @@ from stream_app.settings import Settings
 
 
 @click.command()
-@click.option("--round", "size", default=5_000, show_default=True, help="Events in a round.")
+@click.option("--round", "size", default=10_000, show_default=True, help="Events in a round.")
 @click.option("--total", default=150_000, show_default=True, help="Events in all.")
 @click.option("--users", default=250_000, show_default=True, help="Users of this partition.")
 @click.option("--span", default=3_600, show_default=True, help="Seconds that the events span.")
