@@ -65,7 +65,7 @@ def _farewell(
 ) -> Outputs:
     """What is said of users (k,) who are forgotten: each tag is removed, and both states go."""
     users, now = profiles.names(slots), profiles.time
-    chain = Chain(users, rows, lambda _: None, now, emitted_at)
+    chain = Chain(users, rows, {}, now, emitted_at)
     program = profiles.program
     tags = program.catalogue.tags.declarations
     places = {name: place for place, name in enumerate(tags)}

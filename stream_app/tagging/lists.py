@@ -62,8 +62,9 @@ class ListRule:
         timing.stamp(rows, self.place)
         for row, before, after, codes, parts in zip(*(c.tolist() for c in cells), strict=True):
             shares = dict(zip(codes, parts, strict=True))
-            because = self._because(shares, _entries(before), _entries(after), texts)
-            value, previous = names(after, texts), names(before, texts)
+            old, new = _entries(before), _entries(after)
+            because = self._because(shares, old, new, texts)
+            value, previous = _named(new, texts), _named(old, texts)
             yield decision(self.tag, self.place, row, value, previous, "rule", because, timing.now)
 
     def _wanted(self, column: WeightedColumn) -> Entries:
@@ -78,24 +79,30 @@ class ListRule:
         self, shares: dict[int, float], old: list[int], new: list[int], texts: Sequence[str]
     ) -> list[Because]:
         """A comparison of shares for each entry that came or went."""
-        least = self.form.min_share
-        came = [(code, ">=", least) for code in new if code not in old]
-        # Who still has the share was pushed out by those who have more.
-        lightest = min((shares[code] for code in new), default=least)
-        gone = [
-            (code, "<", least if shares.get(code, 0.0) < least else lightest)
-            for code in old
-            if code not in new
+        feature, least = self.form.feature, self.form.min_share
+        because = [
+            Because(f"{feature}[{texts[code]}]", shares[code], ">=", least)
+            for code in new
+            if code not in old
         ]
-        return [
-            Because(f"{self.form.feature}[{texts[code]}]", shares.get(code, 0.0), op, threshold)
-            for code, op, threshold in came + gone
-        ]
+        gone = [code for code in old if code not in new]
+        if gone:
+            # Who still has the share was pushed out by those who have more.
+            lightest = min([shares[code] for code in new], default=least)
+            for code in gone:
+                share = shares.get(code, 0.0)
+                threshold = least if share < least else lightest
+                because.append(Because(f"{feature}[{texts[code]}]", share, "<", threshold))
+        return because
 
 
 def names(codes: Sequence[int], texts: Sequence[str]) -> list[str] | None:
     """The entries of a state; None when there is none."""
-    return [texts[code] for code in _entries(codes)] or None
+    return _named(_entries(codes), texts)
+
+
+def _named(entries: Sequence[int], texts: Sequence[str]) -> list[str] | None:
+    return [texts[code] for code in entries] or None
 
 
 def _entries(codes: Sequence[int]) -> list[int]:

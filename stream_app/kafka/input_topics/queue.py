@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 _offset = attrgetter("offset")
 _timestamp = attrgetter("timestamp")
+_value = attrgetter("value")
 
 
 class Gap(NamedTuple):
@@ -38,6 +39,13 @@ class Taken(NamedTuple):
             records.clear()
 
 
+class _Fetch(NamedTuple):
+    """Records as they came, and how many bytes their values have."""
+
+    records: Sequence[ConsumerRecord]
+    bytes: int
+
+
 class RecordQueue:
     """A bounded queue: `full` asks the owner to stop fetching, nothing is refused.
 
@@ -46,7 +54,7 @@ class RecordQueue:
     """
 
     def __init__(self, topics: int, max_records: int, max_bytes: int = 2**26) -> None:
-        self._fetches: list[deque[Sequence[ConsumerRecord]]] = [deque() for _ in range(topics)]
+        self._fetches: list[deque[_Fetch]] = [deque() for _ in range(topics)]
         self._max_records = max_records
         self._max_bytes = max_bytes
         self.records = 0
@@ -64,9 +72,10 @@ class RecordQueue:
 
     def put(self, topic: int, records: Sequence[ConsumerRecord]) -> None:
         """Add a fetch of input `topic`; records ascend in offset."""
-        self._fetches[topic].append(records)
+        fetch = _Fetch(records, _size(records))
+        self._fetches[topic].append(fetch)
         self.records += len(records)
-        self.bytes += _size(records)
+        self.bytes += fetch.bytes
 
     def clear(self) -> None:
         """Drop everything: after a revoke others may own what is here."""
@@ -98,15 +107,18 @@ class RecordQueue:
     def _take_topic(self, topic: int, taken: Taken, max_records: int, max_bytes: int) -> None:
         fetches, out, size = self._fetches[topic], taken.records[topic], 0
         while fetches and len(out) < max_records and size < max_bytes:
-            fetch = fetches.popleft()
+            fetch, held = fetches.popleft()
             start = bisect_left(fetch, taken.next[topic], key=_offset)
             stop = min(len(fetch), start + max_records - len(out))
-            before = size
-            stop, size = _within(fetch, start, stop, size, max_bytes)
+            dropped = _size(fetch[:start])
+            took = held - dropped
+            if stop < len(fetch) or size + took >= max_bytes:
+                stop, took = _within(fetch, start, stop, max_bytes - size)
+            size += took
             self.records -= stop
-            self.bytes -= _size(fetch[:start]) + size - before
+            self.bytes -= dropped + took
             if stop < len(fetch):
-                fetches.appendleft(fetch[stop:])
+                fetches.appendleft(_Fetch(fetch[stop:], held - dropped - took))
             if start < stop:
                 if fetch[start].offset > taken.next[topic]:
                     taken.gaps.append(Gap(topic, taken.next[topic], fetch[start].offset))
@@ -114,23 +126,20 @@ class RecordQueue:
                 taken.next[topic] = fetch[stop - 1].offset + 1
 
 
-def _times(fetches: Iterable[Sequence[ConsumerRecord]], n: int) -> NDArray[np.int64]:
+def _times(fetches: Iterable[_Fetch], n: int) -> NDArray[np.int64]:
     """Timestamps (ms) of the first n records, each at least that of the record before it."""
-    records = islice(chain.from_iterable(fetches), n)
+    records = islice(chain.from_iterable(fetch.records for fetch in fetches), n)
     times = np.fromiter(map(_timestamp, records), np.int64)
     return np.maximum.accumulate(times)
 
 
 def _size(records: Sequence[ConsumerRecord]) -> int:
-    return sum(len(record.value or b"") for record in records)
+    return sum(map(len, filter(None, map(_value, records))))
 
 
-def _within(
-    fetch: Sequence[ConsumerRecord], start: int, stop: int, size: int, max_bytes: int
-) -> tuple[int, int]:
-    """Return where to stop so that `size` stays within bounds; one record is always taken."""
-    for i in range(start, stop):
-        size += len(fetch[i].value or b"")
-        if size >= max_bytes:
-            return i + 1, size
-    return stop, size
+def _within(fetch: Sequence[ConsumerRecord], start: int, stop: int, most: int) -> tuple[int, int]:
+    """Return where to stop, behind the record that reaches `most` bytes, and how many those are."""
+    sizes = [len(record.value or b"") for record in fetch[start:stop]]
+    sums = list(accumulate(sizes))
+    count = min(len(sums), bisect_left(sums, most) + 1)
+    return start + count, sums[count - 1] if count else 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from stream_app.domain.batch import TOPICS
-from stream_app.domain.changes import TagChange
 from stream_app.engine.step import Step
 from stream_app.metrics import Metrics
 
@@ -50,7 +49,7 @@ class Report:
                 for change in changes
                 if change.cls == "segment"
             ),
-            caused_at=_caused_at(records, changes),
+            caused_at=result.outputs.caused_at,
             forgotten=result.outputs.forgotten,
         )
 
@@ -70,16 +69,3 @@ class Report:
         if self.caused_at:
             delays = (now_ms - np.array(self.caused_at)) / 1000
             metrics.observe("event_to_change_seconds", delays)
-
-
-def _caused_at(records: Sequence[Sequence[Any]], changes: Iterable[TagChange]) -> list[int]:
-    named = [change.cause for change in changes if change.cause is not None]
-    causes = {(cause.topic, cause.partition, cause.offset) for cause in named}
-    if not causes:
-        return []
-    return [
-        record.timestamp
-        for topic, name in enumerate(TOPICS)
-        for record in records[topic]
-        if (name, record.partition, record.offset) in causes
-    ]
