@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 
 #: Longest (s) that a broker may take to accept a connection: handshakes, versions, login. aiokafka
 #: waits for as long as for any answer; a broker that stands still would hold up each start, and
@@ -24,6 +25,21 @@ def register(session_s: float) -> None:
     AIOKafkaConnection.send = _send(AIOKafkaConnection.send)
     longest_s = min(CONNECT_S, session_s / 6)
     AIOKafkaConnection.connect = _connect(AIOKafkaConnection.connect, longest_s)
+    AIOKafkaClient.coordinator_lookup = _lookup(AIOKafkaClient.coordinator_lookup)
+
+
+def _lookup(plain: Any) -> Any:
+    async def coordinator_lookup(self: Any, kind: Any, key: Any) -> Any:
+        """Raises NodeNotReadyError where the connection is lost meanwhile.
+
+        A producer then asks another broker; of a lost connection it takes its end.
+        """
+        try:
+            return await plain(self, kind, key)
+        except KafkaConnectionError as error:
+            raise NodeNotReadyError(str(error)) from error
+
+    return coordinator_lookup
 
 
 def _connect(plain: Any, longest_s: float) -> Any:

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 import uvloop
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.conn import AIOKafkaConnection, create_conn
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError
+from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from stream_app.kafka.client import connection
@@ -18,8 +21,10 @@ from stream_app.kafka.client import connection
 def plain() -> Iterator[None]:
     """What is registered here is gone after the test."""
     before = AIOKafkaConnection.send, AIOKafkaConnection.connect
+    lookup = AIOKafkaClient.coordinator_lookup
     yield
     AIOKafkaConnection.send, AIOKafkaConnection.connect = before
+    AIOKafkaClient.coordinator_lookup = lookup
 
 
 async def write_to_what_was_closed() -> None:
@@ -75,3 +80,29 @@ async def test_other_errors_stay_what_they_are() -> None:
     unconnected = AIOKafkaConnection("127.0.0.1", 1)
     with pytest.raises(KafkaConnectionError, match="No connection to broker"):
         unconnected.send(ApiVersionRequest())
+
+
+class OneBroker(AIOKafkaClient):
+    """Knows a broker, and loses the connection to it in every request."""
+
+    def get_random_node(self) -> int:
+        return 1
+
+    async def send(self, *_: object, **__: object) -> None:
+        raise KafkaConnectionError("Connection at 127.0.0.1:1 closed")
+
+
+async def test_who_looks_for_a_coordinator_goes_on_where_the_connection_is_lost() -> None:
+    connection.register(30)
+    with pytest.raises(NodeNotReadyError, match=r"127\.0\.0\.1:1 closed"):
+        await OneBroker().coordinator_lookup(CoordinationType.TRANSACTION, "app-1")
+
+
+async def test_without_it_a_producer_ends() -> None:
+    """Where this fails, aiokafka has learned it, and `_lookup` can go."""
+    manager = TransactionManager("app-1", 1_000)
+    sender = Sender(OneBroker(), acks=-1, txn_manager=manager, message_accumulator=None,
+                    retry_backoff_ms=1, request_timeout_ms=100)  # fmt: skip
+    with pytest.raises(KafkaError, match="closed"):
+        async with asyncio.timeout(10):
+            await sender._find_coordinator(CoordinationType.TRANSACTION, "app-1")
