@@ -61,14 +61,14 @@ class _Reading:
         #: How far each input is folded that has been met since the epoch began.
         self._folded: Positions = {}
         self._time = self._epoch = 0
-        self._breaks: list[int] = []
+        self._breaks: list[tuple[int, int]] = []
 
     def check(self, done: Transaction) -> Iterator[str]:
         """Compare a transaction with the inputs below its offsets."""
         self._seen.counts["transactions"] += 1
         if done.epoch != self._epoch:
             self._epoch, self._folded = done.epoch, {}
-            self._breaks.append(self._time)
+            self._breaks.append((self._time, done.time))
         before = self._time
         yield from self._check_order(done)
         came = self._came(done)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 
 from chaos.inputs import Inputs
 from chaos.lives import DAY_MS
@@ -27,28 +26,45 @@ def check_samples(inputs: Inputs, training: Parts, seen: Seen) -> Iterator[str]:
     for sample in samples:
         if sample["kind"] == "day":
             days[sample["partition"]].append(sample["at"])
+    skipped = list(map(_passed_over, seen.breaks))
     for number, following in enumerate(seen.following):
         latest = max(map(inputs.latest, following), default=0)
-        yield from _check_days(number, days[number], latest, seen)
-    yield from _check_outcomes(samples, days, seen)
+        yield from _check_days(number, days[number], skipped[number], latest, seen)
+    yield from _check_outcomes(samples, days, skipped, seen)
 
 
-def _check_days(number: int, ends: list[int], latest: int, seen: Seen) -> Iterator[str]:
+def _check_days(
+    number: int, ends: list[int], skipped: set[int], latest: int, seen: Seen
+) -> Iterator[str]:
     """One day end after the other, up to the day of the latest event, none beyond the time.
 
-    Whose users came from others goes on at the time of the latest of them.
+    Whose users came from others goes on at the time of the latest of them, and passes days over.
     """
-    time, breaks = seen.times[number], seen.breaks[number]
-    for before, after in pairwise(ends):
-        jumped = any(before <= at < after for at in breaks)
-        if after <= before or (after - before != DAY_MS and not jumped):
-            yield f"partition {number} ended the days {ends}"
-    if ends and not latest // DAY_MS * DAY_MS <= ends[-1] <= time:
-        yield f"partition {number} has events up to {latest}; its last day ended {ends[-1]}"
+    if not ends:
+        return
+    last = latest // DAY_MS * DAY_MS
+    due = set(range(ends[0], max(last, ends[-1]) + 1, DAY_MS)) - skipped
+    if ends != sorted(due | set(ends)) or ends[-1] > seen.times[number]:
+        yield (
+            f"partition {number} ended the days {ends}, not {sorted(due - set(ends))}, "
+            f"and has events up to {latest}"
+        )
+
+
+def _passed_over(breaks: list[tuple[int, int]]) -> set[int]:
+    """The day ends between the times before and after each change."""
+    return {
+        day * DAY_MS
+        for before, after in breaks
+        for day in range(before // DAY_MS + 1, after // DAY_MS + 1)
+    }
 
 
 def _check_outcomes(
-    samples: list[Tags], days: Mapping[int, list[int]], seen: Seen
+    samples: list[Tags],
+    days: Mapping[int, list[int]],
+    skipped: Sequence[set[int]],
+    seen: Seen,
 ) -> Iterator[str]:
     """Whoever was sampled for a task is looked at again when its horizon is over."""
     ends = {
@@ -63,7 +79,8 @@ def _check_outcomes(
         user, at = sample["user_id"], sample["at"]
         home = seen.rows[user][0] if user in seen.rows else sample["partition"]
         for task in sample["tasks"].keys() & horizons.keys():
-            over = days[home] and at + horizons[task] <= days[home][-1]
+            end = at + horizons[task]
+            over = days[home] and end <= days[home][-1] and end not in skipped[home]
             if over and (user, task, at) not in ends:
                 yield f"the sample of {user} for {task} at {at} has no outcome"
 

@@ -38,11 +38,11 @@ class Seen:
     #: Of each user who is there, his last row, and where it is; of all, their lives in order.
     rows: dict[str, tuple[int, Row]] = field(default_factory=dict)
     lives: defaultdict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
-    #: How far each partition says that it has folded; partition time at the end, and at the end of
-    #: each epoch but the last.
+    #: How far each partition says that it has folded; partition time at the end; and what it was
+    #: before the number of partitions changed, and after it.
     following: list[Positions] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
-    breaks: list[list[int]] = field(default_factory=list)
+    breaks: list[list[tuple[int, int]]] = field(default_factory=list)
     #: Of each user, the chains of changes of his lives.
     chains: dict[str, list[Chain]] = field(default_factory=dict)
 
