@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -139,7 +139,9 @@ def _size(records: Sequence[ConsumerRecord]) -> int:
 
 def _within(fetch: Sequence[ConsumerRecord], start: int, stop: int, most: int) -> tuple[int, int]:
     """Return where to stop, behind the record that reaches `most` bytes, and how many those are."""
-    sizes = [len(record.value or b"") for record in fetch[start:stop]]
-    sums = list(accumulate(sizes))
-    count = min(len(sums), bisect_left(sums, most) + 1)
-    return start + count, sums[count - 1] if count else 0
+    size = 0
+    for i in range(start, stop):
+        size += len(fetch[i].value or b"")
+        if size >= most:
+            return i + 1, size
+    return stop, size
