@@ -32,7 +32,7 @@ def _lookup(plain: Any) -> Any:
     async def coordinator_lookup(self: Any, kind: Any, key: Any) -> Any:
         """Raises NodeNotReadyError where the connection is lost meanwhile.
 
-        A producer then asks another broker; of a lost connection it takes its end.
+        A producer then asks another broker; the other error would end it.
         """
         try:
             return await plain(self, kind, key)
